@@ -1,0 +1,1 @@
+"""latens: a learned image codec that people can trust with their files."""
