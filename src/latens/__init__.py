@@ -1,1 +1,41 @@
-"""latens: a learned image codec that people can trust with their files."""
+"""latens: a learned image codec that people can trust with their files.
+
+>>> import latens
+>>> data = latens.encode("photo.png", quality=60)          # bytes of a .ltn file
+>>> picture = latens.decode(data)                           # a PIL image
+>>> latens.open("photo.ltn").width                          # reads the header only
+>>> latens.models()                                         # what is shipped, and how good it is
+
+Importing latens is cheap: the codec is loaded when it is first used. PyTorch is never needed here.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from latens.errors import LatensError
+
+if TYPE_CHECKING:
+    from latens.codec import LatensFile as LatensFile
+    from latens.codec import decode as decode
+    from latens.codec import encode as encode
+    from latens.codec import open_file as open
+    from latens.weights import shipped as models
+
+__version__ = "0.1.0"
+__all__ = ["LatensError", "LatensFile", "__version__", "decode", "encode", "models", "open"]
+
+_LAZY = {
+    "LatensFile": ("latens.codec", "LatensFile"),
+    "decode": ("latens.codec", "decode"),
+    "encode": ("latens.codec", "encode"),
+    "open": ("latens.codec", "open_file"),
+    "models": ("latens.weights", "shipped"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'latens' has no attribute {name!r}")
+    from importlib import import_module
+
+    module, attribute = _LAZY[name]
+    return getattr(import_module(module), attribute)

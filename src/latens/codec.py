@@ -1,0 +1,215 @@
+"""READ FIRST: the way of a picture into a file and back. Every other module serves these lines.
+
+::
+
+    picture --(image)--> x --g_a--> y --(model.code over Encode)--> bytes --(bitstream)--> .ltn
+    picture <--(image)-- x_hat <--g_s-- y_hat <--(model.code over Decode)-- bytes <--(bitstream)-- .ltn
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Literal, overload
+
+import numpy as np
+
+from latens.bitstream import Container, Header, Tile, pack, read_header, unpack
+from latens.coding import Decoder, Encoder, symbols_check
+from latens.entropy.channels import Decode, Encode
+from latens.errors import DriftError, FormatError, TooLargeError, WeightsError
+from latens.image import PictureSource, read_picture
+from latens.weights import ModelInfo, RatePoint, Weights, by_fingerprint, load, select
+from latens.weights.shelf import describe
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+MAX_PIXELS = 2**28
+DEFAULT_MODEL = "balle2017"
+
+
+def encode(
+    image: PictureSource,
+    *,
+    quality: float = 50,
+    model: str | os.PathLike[str] = DEFAULT_MODEL,
+    max_pixels: int = MAX_PIXELS,
+) -> bytes:
+    """Encode a picture as the bytes of a .ltn file.
+
+    Args:
+        image: a PIL image, a uint8 array (H, W, 3), or the path or open file of a picture
+        quality: 0 (small) to 100 (faithful); chooses among the model's rate points
+        model: a shipped model's id, or the path of a weights file (.ltm)
+        max_pixels: refuse larger pictures
+
+    Raises:
+        PictureError: unreadable, too large, or of a kind latens does not encode yet
+        UsageError: no such model or quality
+        WeightsError: the weights file cannot be used
+    """
+    weights = load(select(os.fspath(model), quality))
+    pixels = read_picture(image, max_pixels=max_pixels).pixels
+    height, width = pixels.shape[:2]
+    y = weights.g_a(_to_network(pixels, weights.model.stride))
+    encoder = Encoder(weights.tables)
+    channel = Encode(encoder, weights.priors, height, width)
+    weights.model.code(y, channel)
+    header = Header(width, height, weights.model.fourcc, weights.fingerprint)
+    tile = Tile(encoder.finish(), symbols_check(np.concatenate(channel.symbols)))
+    return pack(Container(header, (), (tile,)))
+
+
+@overload
+def decode(
+    data: bytes | str | os.PathLike[str], *, output: Literal["image"] = ..., weights: str | os.PathLike[str] | None = ..., max_pixels: int = ...
+) -> Image: ...  # fmt: skip
+@overload
+def decode(
+    data: bytes | str | os.PathLike[str], *, output: Literal["array"], weights: str | os.PathLike[str] | None = ..., max_pixels: int = ...
+) -> np.ndarray: ...  # fmt: skip
+
+
+def decode(
+    data: bytes | str | os.PathLike[str],
+    *,
+    output: Literal["image", "array"] = "image",
+    weights: str | os.PathLike[str] | None = None,
+    max_pixels: int = MAX_PIXELS,
+) -> Image | np.ndarray:
+    """Decode a .ltn file, given as its bytes or its path.
+
+    Args:
+        output: ``image`` for a PIL image, ``array`` for uint8 (H, W, 3)
+        weights: the path of the weights file (.ltm) it was written with, if they are not shipped ones
+        max_pixels: refuse larger pictures before any memory is taken for them
+
+    Raises:
+        FileError: see `latens.errors`; never a wrong picture
+        TooLargeError: more than ``max_pixels``
+    """
+    if not isinstance(data, bytes | bytearray | memoryview):
+        data = Path(data).read_bytes()
+    check_size(read_header(io.BytesIO(data)), max_pixels)
+    container = unpack(bytes(data))
+    header, (tile, *_) = container.header, container.tiles
+    check_kind(header)
+    found = find_weights(header, weights)
+    decoder = Decoder(found.tables, tile.payload)
+    channel = Decode(decoder, found.priors, header.height, header.width)
+    y_hat = found.model.code(None, channel)
+    decoder.finish()
+    if symbols_check(np.concatenate(channel.symbols)) != tile.check:
+        raise DriftError("the decoded symbols are not those that were encoded, though the bytes are whole")
+    pixels = _to_pixels(found.g_s(y_hat))[: header.height, : header.width]
+    if output == "array":
+        return np.ascontiguousarray(pixels)
+    from PIL import Image
+
+    return Image.fromarray(np.ascontiguousarray(pixels))
+
+
+@dataclass(frozen=True)
+class LatensFile:
+    """What a .ltn file says about itself, from its header alone."""
+
+    header: Header
+    source: str | os.PathLike[str] | bytes | None
+
+    @property
+    def width(self) -> int:
+        """In pixels."""
+        return self.header.width
+
+    @property
+    def height(self) -> int:
+        """In pixels."""
+        return self.header.height
+
+    @property
+    def model(self) -> ModelInfo | None:
+        """The model, if this version has weights of it."""
+        return describe(self.header.model, self.header.fingerprint)[0]
+
+    @property
+    def rate_point(self) -> RatePoint | None:
+        """The shipped weights the file was written with, if it was."""
+        return describe(self.header.model, self.header.fingerprint)[1]
+
+    def decode(self, *, max_pixels: int = MAX_PIXELS) -> Image:
+        """The picture; see `decode`."""
+        if self.source is None:
+            raise FormatError("this file was opened from a stream: decode its bytes instead")
+        return decode(self.source, max_pixels=max_pixels)
+
+
+def open_file(source: bytes | str | os.PathLike[str] | BinaryIO) -> LatensFile:
+    """Read the header of a .ltn file (`latens.open`), and nothing more.
+
+    Raises:
+        FileError: not a latens file, a newer version, or a broken header
+        OSError: the path cannot be read
+    """
+    if isinstance(source, bytes):
+        return LatensFile(read_header(io.BytesIO(source)), source)
+    if isinstance(source, str | os.PathLike):
+        with open(source, "rb") as stream:
+            return LatensFile(read_header(stream), source)
+    return LatensFile(read_header(source), None)
+
+
+def find_weights(header: Header, path: str | os.PathLike[str] | None) -> Weights:
+    """The weights a header names: shipped ones, or those of ``path`` if their fingerprint agrees."""
+    if path is None:
+        found = load(by_fingerprint(header.model, header.fingerprint))
+    else:
+        found = load(Path(path).absolute())
+    if found.fingerprint != header.fingerprint:
+        raise WeightsError(
+            f"the file was written with weights {header.fingerprint.hex()}, "
+            f"and {found.source} has {found.fingerprint.hex()}"
+        )
+    return found
+
+
+def check_size(header: Header, max_pixels: int) -> None:
+    """Refuse what is larger than allowed."""
+    if header.width * header.height > max_pixels:
+        raise TooLargeError(
+            f"the picture has {header.width} x {header.height} = {header.width * header.height} pixels, "
+            f"and at most {max_pixels} are allowed (--max-pixels)"
+        )
+
+
+def check_kind(header: Header) -> None:
+    """Refuse what the format can say and this version cannot decode."""
+    kinds = {
+        "grey": header.colour != "rgb",
+        "16-bit": header.depth != 8,
+        "alpha": header.alpha,
+        "tiled": header.tile is not None,
+        "variable-rate": header.quality is not None,
+    }
+    for kind, present in kinds.items():
+        if present:
+            raise FormatError(f"the file holds a {kind} picture, and this version decodes 8-bit RGB, untiled")
+
+
+def _to_network(pixels: np.ndarray, stride: int) -> np.ndarray:
+    """uint8 (H, W, 3) -> float32 (1, 3, H', W') in [0, 1], reflected to multiples of ``stride``."""
+    height, width = pixels.shape[:2]
+    padding = ((0, -height % stride), (0, -width % stride), (0, 0))
+    padded = np.pad(pixels, padding, mode="reflect") if any(after for _, after in padding) else pixels
+    x = np.empty((1, 3, *padded.shape[:2]), np.float32)
+    np.multiply(padded.transpose(2, 0, 1)[None], np.float32(1 / 255), out=x, casting="unsafe")
+    return x
+
+
+def _to_pixels(x: np.ndarray) -> np.ndarray:
+    """float32 (1, 3, H, W) -> uint8 (H, W, 3), clipped and rounded; ``x`` is used up."""
+    np.clip(x, 0, 1, out=x)
+    np.multiply(x, 255, out=x)
+    return np.rint(x, out=x)[0].astype(np.uint8).transpose(1, 2, 0)

@@ -1,0 +1,1 @@
+"""How latents become symbols: the channels that a probability model is played through."""

@@ -1,0 +1,137 @@
+"""The channels through which a model's latents go: one statement of the probabilities, played three ways.
+
+::
+
+                 y ----> factorised / gaussian / scan ----> y_hat
+    Noise        y + U(-1/2, 1/2), and the bits are summed      training   (latens.train.noise)
+    Encode       round(y), and the symbols are pushed           coding     (here)
+    Decode       symbols are popped; y is None                  coding     (here)
+
+`Model.code` calls these methods and never asks which channel it has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:  # the training channel needs no entropy coder
+    from latens.coding import Decoder, Encoder
+
+
+class Parameters(NamedTuple):
+    """What a conditional prior predicts for each latent.
+
+    Training: mean and scale are float tensors. Coding: mean is fixed-point (float32 values that are exact
+    multiples of a power of two), scale the index of a table, counted from the prior's first.
+    """
+
+    mean: Any
+    scale: Any
+
+
+class Channel(Protocol):
+    """What a model may do with its latents."""
+
+    def factorised(self, y: Any, prior: str, *, stride: int) -> Any:
+        """Independent latents with one table per channel: (B, C, H/stride, W/stride)."""
+
+    def gaussian(self, y: Any, prior: str, parameters: Parameters) -> Any:
+        """Latents that are independent given predicted ``parameters`` of their shape."""
+
+    def scan(
+        self,
+        y: Any,
+        prior: str,
+        steps: Iterable[Any],
+        predict: Callable[[Any, Any], Parameters],
+        *,
+        shape: tuple[int, ...],
+    ) -> Any:
+        """Latents coded in ``steps`` (index tuples); ``predict(y_hat, step)`` may use earlier steps only.
+
+        Training asks once, with the step ``...`` (all positions): causality is then the masks' affair.
+        """
+
+
+class PriorTables(NamedTuple):
+    """Where a prior's tables stand among a model's: ``count`` of them from ``first`` on."""
+
+    first: int
+    count: int
+
+
+class _Coding:
+    """What encoding and decoding share: positions, indices and the record of the symbols."""
+
+    def __init__(self, priors: Mapping[str, PriorTables], height: int, width: int) -> None:
+        self.priors, self.height, self.width = priors, height, width
+        self.symbols: list[np.ndarray] = []  # as coded, for the checksum
+
+    def _exchange(self, symbols: np.ndarray | None, index: np.ndarray) -> np.ndarray:
+        raise NotImplementedError
+
+    def factorised(self, y: np.ndarray | None, prior: str, *, stride: int) -> np.ndarray:
+        """Symbols channel by channel, each in raster order."""
+        tables = self.priors[prior]
+        rows, columns = -(-self.height // stride), -(-self.width // stride)
+        index = np.repeat(np.arange(tables.first, tables.first + tables.count, dtype=np.int32), rows * columns)
+        symbols = None if y is None else np.rint(y).astype(np.int32).ravel()
+        q = self._exchange(symbols, index)
+        return q.reshape(1, tables.count, rows, columns).astype(np.float32)
+
+    def gaussian(self, y: np.ndarray | None, prior: str, parameters: Parameters) -> np.ndarray:
+        """Symbols relative to the predicted means, in the order of the array."""
+        mean, scale = parameters
+        index = (np.asarray(scale, dtype=np.int32) + self.priors[prior].first).ravel()
+        symbols = None if y is None else np.rint(y - mean).astype(np.int32).ravel()
+        q = self._exchange(symbols, index)
+        return q.reshape(mean.shape).astype(np.float32) + mean
+
+    def scan(
+        self,
+        y: np.ndarray | None,
+        prior: str,
+        steps: Iterable[Any],
+        predict: Callable[[Any, Any], Parameters],
+        *,
+        shape: tuple[int, ...],
+    ) -> np.ndarray:
+        """Step by step; encoder and decoder predict from the same ``y_hat``."""
+        y_hat = np.zeros(shape, np.float32)
+        for step in steps:
+            y_hat[step] = self.gaussian(None if y is None else y[step], prior, predict(y_hat, step))
+        return y_hat
+
+
+class Encode(_Coding):
+    """Rounds the latents and pushes the symbols to an encoder."""
+
+    def __init__(
+        self, encoder: Encoder, priors: Mapping[str, PriorTables], height: int, width: int
+    ) -> None:
+        super().__init__(priors, height, width)
+        self.encoder = encoder
+
+    def _exchange(self, symbols: np.ndarray | None, index: np.ndarray) -> np.ndarray:
+        assert symbols is not None
+        self.encoder.push(symbols, index)
+        self.symbols.append(symbols)
+        return symbols
+
+
+class Decode(_Coding):
+    """Pops the symbols from a decoder."""
+
+    def __init__(
+        self, decoder: Decoder, priors: Mapping[str, PriorTables], height: int, width: int
+    ) -> None:
+        super().__init__(priors, height, width)
+        self.decoder = decoder
+
+    def _exchange(self, symbols: np.ndarray | None, index: np.ndarray) -> np.ndarray:
+        popped = self.decoder.pop(index)
+        self.symbols.append(popped)
+        return popped

@@ -1,0 +1,1 @@
+"""Metrics, BD-rate and the numbers the benchmarks print. Rates are file sizes, pictures are 8-bit."""

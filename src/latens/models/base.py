@@ -1,0 +1,40 @@
+"""What every model states about itself: its networks, its priors, and how its latents are coded.
+
+A model is stated without any framework. Training plays it over PyTorch modules, coding over exported
+networks and integer tables; `Model.code` is the only statement of its probability model, and a *channel*
+(`latens.entropy.channels.Channel`) decides whether it adds noise and counts bits, pushes or pops symbols.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from latens.entropy.channels import Channel
+from latens.transforms import Network
+
+
+class Model(ABC):
+    """A codec of one paper at one size. Subclasses are frozen dataclasses whose fields are the sizes."""
+
+    id: ClassVar[str]  # on the command line
+    fourcc: ClassVar[str]  # in files
+    title: ClassVar[str]
+    paper: ClassVar[str]
+    stride: ClassVar[int]  # pixels per latent and side; pictures are padded to its multiples
+
+    @abstractmethod
+    def networks(self) -> Mapping[str, Network]:
+        """The networks by name; ``g_a`` and ``g_s`` are always there."""
+
+    @abstractmethod
+    def priors(self) -> Mapping[str, int]:
+        """Channels of each factorised prior, by the name `code` uses."""
+
+    @abstractmethod
+    def code(self, y: Any, channel: Channel) -> Any:
+        """Send the latents y, (B, M, H/stride, W/stride), through ``channel``; what arrives is returned.
+
+        When decoding, y is None and the latents come out of the channel.
+        """

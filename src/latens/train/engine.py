@@ -1,0 +1,205 @@
+"""The training loop: resumable, bounded by time, the same whether it is cut into slices or not."""
+
+from __future__ import annotations
+
+import math
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from latens.errors import TrainingError
+from latens.train import checkpoint
+from latens.train.closed_form import closed_form, rescale
+from latens.train.data import Pictures, to_input
+from latens.train.log import Log
+from latens.train.losses import distortion
+from latens.train.noise import Trainable
+from latens.train.options import Options, learning_rate
+
+FITTING_TILES = 120  # pictures behind the closed-form start
+VALIDATION_CROP = 256
+
+
+class Engine:
+    """A run in the folder ``run``: model, optimiser, average and where they stand."""
+
+    def __init__(self, run: Path, options: Options, device: torch.device, quiet: bool = False) -> None:
+        self.run, self.options, self.device, self.quiet = run, options, device, quiet
+        torch.manual_seed(options.seed)
+        self.module = Trainable(options.build(), options.radius)
+        self.module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        densities = list(self.module.priors.parameters())
+        networks = list(self.module.networks.parameters())
+        self.optimiser = torch.optim.Adam(
+            [{"params": networks, "base": options.lr}, {"params": densities, "base": options.density_lr}]
+        )
+        self.average = checkpoint.Average(self.module, options.ema)
+        self.step, self.skipped, self.seconds = 0, 0, 0.0
+        smallest = max(options.crop, VALIDATION_CROP)
+        self.pictures = Pictures.load(map(Path, options.data), options.crop, quiet)
+        self.held_out = (
+            Pictures.load(map(Path, options.validation), smallest, quiet) if options.validation else None
+        )
+
+    # --- beginnings -----------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin from the closed form, or from random weights if the options say so."""
+        if self.options.start == "closed-form":
+            self._on_cpu(
+                lambda x: closed_form(
+                    self.module.networks["g_a"], self.module.networks["g_s"],  # type: ignore[arg-type]
+                    self.module.priors["y"], x, self.options.lmbda,  # type: ignore[arg-type]
+                )
+            )  # fmt: skip
+        self.average = checkpoint.Average(self.module, self.options.ema)
+
+    def start_from(self, other: Path) -> None:
+        """Begin from another run's averaged weights; latents are rescaled if its lambda was different."""
+        there = Options.load(other / "options.json")
+        if (there.model, there.build()) != (self.options.model, self.options.build()):
+            raise TrainingError(f"{other} trained {there.build()}, this run {self.options.build()}")
+        state = checkpoint.load(other / "checkpoint.pt", self.device)
+        self.module.load_state_dict(state["average"])
+        ratio = math.sqrt(self.options.lmbda / there.lmbda)
+        if ratio != 1:
+            self._on_cpu(
+                lambda x: rescale(
+                    self.module.networks["g_a"], self.module.networks["g_s"],  # type: ignore[arg-type]
+                    self.module.priors["y"], x, ratio,  # type: ignore[arg-type]
+                )
+            )  # fmt: skip
+        self.average = checkpoint.Average(self.module, self.options.ema)
+
+    def _on_cpu(self, fit: Any) -> None:
+        side = min(256, *(min(p.shape[:2]) for p in self.pictures.pictures[:FITTING_TILES]))
+        side -= side % self.module.model.stride
+        tiles = np.stack([p[:side, :side] for p in self.pictures.pictures[:FITTING_TILES]])
+        self.module.to("cpu")
+        fit(to_input(torch.from_numpy(tiles)))
+        self.module.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def resume(self) -> None:
+        """Go on from this run's own checkpoint."""
+        state = checkpoint.load(self.run / "checkpoint.pt", self.device)
+        self.module.load_state_dict(state["module"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.average.shadow = state["average"]
+        self.step, self.skipped, self.seconds = state["step"], state["skipped"], state["seconds"]
+
+    def save(self) -> None:
+        """Write the checkpoint."""
+        checkpoint.save(
+            self.run / "checkpoint.pt",
+            {
+                "module": self.module.state_dict(),
+                "optimiser": self.optimiser.state_dict(),
+                "average": self.average.shadow,
+                "step": self.step,
+                "skipped": self.skipped,
+                "seconds": self.seconds,
+            },
+        )
+
+    # --- the loop -------------------------------------------------------------------------------------
+
+    def train(self, time_limit: float = math.inf, every: int = 100) -> bool:
+        """Train until the steps are done or the time is up (seconds); True when the steps are done."""
+        began, before = time.monotonic(), self.seconds
+        with _stoppable() as stop, Log(self.run, self.options.steps, self.step, self.quiet) as log:
+            sums, since, saved = torch.zeros(3, device=self.device), time.monotonic(), time.monotonic()
+            while self.step < self.options.steps and not stop and time.monotonic() - began < time_limit:
+                sums += self._train_step()
+                self.step += 1
+                self.seconds = before + time.monotonic() - began
+                log.step(self.step)
+                if self.step % every == 0:
+                    loss, bpp, mse = (sums / every).tolist()
+                    now = time.monotonic()
+                    rate = every * self.options.batch / (now - since)
+                    psnr = -10 * math.log10(max(mse, 1e-9))
+                    log.scalars(self.step, "train", {"loss": loss, "bpp": bpp, "psnr": psnr,
+                                                     "images/s": rate, "skipped": self.skipped})  # fmt: skip
+                    sums, since = torch.zeros(3, device=self.device), now
+                if time.monotonic() - saved > 300:
+                    self.save()
+                    if self.held_out:
+                        log.scalars(self.step, "validation", self.validate())
+                    since = saved = time.monotonic()
+            self.save()
+            if self.held_out:
+                log.scalars(self.step, "validation", self.validate())
+        return self.step >= self.options.steps
+
+    def _train_step(self) -> Tensor:
+        """One step; returns (loss, bpp, mse), zeros if the step was not finite and was skipped."""
+        options = self.options
+        x = to_input(self.pictures.batch(options.batch, options.crop, options.seed, self.step), self.device)
+        generator = torch.Generator(self.device).manual_seed((options.seed << 32) + self.step)
+        factor = learning_rate(options, self.step)
+        for group in self.optimiser.param_groups:
+            group["lr"] = group["base"] * factor
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._bfloat16()):
+            played = self.module(x, generator)
+        bpp = played.bits / (x.shape[0] * x.shape[2] * x.shape[3])
+        loss = bpp + options.lmbda * distortion(x, played.x_hat, options.metric)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(self.module.networks.parameters(), options.clip)
+        if not (torch.isfinite(loss) and torch.isfinite(norm)):
+            self.skipped += 1
+            return torch.zeros(3, device=self.device)
+        self.optimiser.step()
+        self.average.update(self.module, self.step)
+        with torch.no_grad():
+            return torch.stack([loss, bpp, F.mse_loss(played.x_hat.float(), x)])
+
+    def _bfloat16(self) -> bool:
+        return self.device.type == "cuda" and torch.cuda.is_bf16_supported()
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        """Averaged weights, rounded latents, held-out tiles: the Lagrangian, bpp and the mean PSNR."""
+        if self.held_out is None:
+            raise TrainingError("validation needs held-out pictures: --validate")
+        current = self.average.apply(self.module)
+        tiles = self.held_out.tiles(VALIDATION_CROP)
+        bits, squares, pixels = 0.0, [], 0
+        for batch in tiles.split(8):
+            x = to_input(batch, self.device)
+            played = self.module.rounded(x)
+            bits += float(played.bits)
+            pixels += x.shape[0] * x.shape[2] * x.shape[3]
+            squares += ((played.x_hat.clamp(0, 1) - x) ** 2).mean((1, 2, 3)).tolist()
+        self.module.load_state_dict(current)
+        bpp, mse = bits / pixels, float(np.mean(squares))
+        return {
+            "loss": bpp + self.options.lmbda * 255**2 * mse,
+            "bpp": bpp,
+            "psnr": float(np.mean([-10 * math.log10(square) for square in squares])),
+        }
+
+
+@contextmanager
+def _stoppable() -> Iterator[list[int]]:
+    """A list that fills when SIGINT or SIGTERM arrives, so that the loop can end after its step."""
+    stop: list[int] = []
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        stop.append(number)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

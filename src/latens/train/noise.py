@@ -1,0 +1,89 @@
+"""The training channel, and the module that plays a model over it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from latens.entropy.channels import Parameters
+from latens.models import Model
+from latens.train.density import PiecewiseLinearDensity
+from latens.transforms import torch_modules
+
+
+class Noise:
+    """Adds U(-1/2, 1/2) in place of rounding and sums the bits (Balle 2017, section 3.2)."""
+
+    def __init__(self, priors: nn.ModuleDict, generator: torch.Generator | None = None) -> None:
+        self.priors, self.generator = priors, generator
+        self.bits: list[Tensor] = []  # one sum per call
+
+    def _noisy(self, y: Tensor) -> Tensor:
+        noise = torch.rand(y.shape, generator=self.generator, device=y.device, dtype=torch.float32)
+        return y.float() + (noise - 0.5)
+
+    def factorised(self, y: Tensor, prior: str, *, stride: int) -> Tensor:
+        y_tilde = self._noisy(y)
+        self.bits.append(self.priors[prior].bits(y_tilde).sum())  # type: ignore[operator]
+        return y_tilde
+
+    def gaussian(self, y: Tensor, prior: str, parameters: Parameters) -> Tensor:
+        y_tilde = self._noisy(y)
+        self.bits.append(self.priors[prior].bits(y_tilde - parameters.mean, parameters.scale).sum())  # type: ignore[operator]
+        return y_tilde
+
+    def scan(
+        self,
+        y: Tensor,
+        prior: str,
+        steps: Iterable[Any],
+        predict: Callable[[Any, Any], Parameters],
+        *,
+        shape: tuple[int, ...],
+    ) -> Tensor:
+        """All positions at once: masked networks see earlier positions only."""
+        y_tilde = self._noisy(y)
+        mean, scale = predict(y_tilde, ...)
+        self.bits.append(self.priors[prior].bits(y_tilde - mean, scale).sum())  # type: ignore[operator]
+        return y_tilde
+
+
+class Played(NamedTuple):
+    """What a training step sees: the reconstruction (B, 3, H, W) and the total bits of the batch."""
+
+    x_hat: Tensor
+    bits: Tensor
+
+
+class Trainable(nn.Module):
+    """A model over PyTorch: its networks as modules, its priors as densities."""
+
+    def __init__(self, model: Model, radius: int = 128) -> None:
+        super().__init__()
+        self.model = model
+        self.networks = nn.ModuleDict({k: torch_modules.build(v) for k, v in model.networks().items()})
+        self.priors = nn.ModuleDict(
+            {name: PiecewiseLinearDensity(channels, radius) for name, channels in model.priors().items()}
+        )
+
+    def forward(self, x: Tensor, generator: torch.Generator | None = None) -> Played:
+        """x (B, 3, H, W) in [0, 1], sides multiples of the model's stride."""
+        channel = Noise(self.priors, generator)
+        y_tilde = self.model.code(self.networks["g_a"](x), channel)
+        return Played(self.networks["g_s"](y_tilde), torch.stack(channel.bits).sum())
+
+    @torch.no_grad()
+    def rounded(self, x: Tensor) -> Played:
+        """The same with really rounded latents and the bits of their tables, for validation."""
+        y_hat = self.networks["g_a"](x).float().round()
+        channel = _Rounded(self.priors)
+        y_hat = self.model.code(y_hat, channel)
+        return Played(self.networks["g_s"](y_hat), torch.stack(channel.bits).sum())
+
+
+class _Rounded(Noise):
+    def _noisy(self, y: Tensor) -> Tensor:
+        return y.float().round()

@@ -1,0 +1,95 @@
+"""What a training run is: every choice that decides its result, kept beside its checkpoint."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from latens.errors import TrainingError
+from latens.models import MODELS, Model
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of a run; they are fixed when it starts, except ``steps``, by which it may be extended."""
+
+    model: str = "balle2017"
+    sizes: dict[str, Any] = field(default_factory=dict)  # fields of the model's dataclass
+    data: tuple[str, ...] = ()
+    validation: tuple[str, ...] = ()
+    lmbda: float = 0.0067
+    metric: Literal["mse", "ms-ssim"] = "mse"
+    steps: int = 10_000
+    batch: int = 8
+    crop: int = 128
+    lr: float = 1e-3
+    density_lr: float = 1e-2  # the priors' histograms follow faster than the networks move
+    warmup: int = 100
+    decay: float = 0.25  # of the steps, at the end
+    clip: float = 1.0
+    ema: float = 0.999
+    radius: int = 128
+    seed: int = 0
+    start: Literal["closed-form", "random"] = "closed-form"
+
+    def build(self) -> Model:
+        """The model these options name."""
+        return MODELS[self.model](**self.sizes)
+
+    def check(self) -> Options:
+        """Itself, or a TrainingError that names the value and the rule."""
+        if self.model not in MODELS:
+            raise TrainingError(f"model is {self.model!r}, and must be one of {', '.join(MODELS)}")
+        known = {entry.name for entry in dataclasses.fields(MODELS[self.model])}
+        for name in self.sizes:
+            if name not in known:
+                raise TrainingError(f"size {name!r} is not one of {self.model}: {', '.join(sorted(known))}")
+        stride = MODELS[self.model].stride
+        rules = {
+            "crop": (self.crop % stride == 0 and self.crop > 0, f"a positive multiple of {stride}"),
+            "lmbda": (self.lmbda > 0, "above 0"),
+            "steps": (self.steps >= 0, "at least 0"),
+            "batch": (self.batch >= 1, "at least 1"),
+            "lr": (self.lr > 0, "above 0"),
+            "decay": (0 <= self.decay <= 1, "from 0 to 1"),
+            "ema": (0 <= self.ema < 1, "at least 0 and below 1"),
+            "data": (bool(self.data), "at least one folder or tar shard"),
+        }
+        for name, (holds, rule) in rules.items():
+            if not holds:
+                raise TrainingError(f"{name} is {getattr(self, name)!r}, and must be {rule}")
+        if self.metric == "ms-ssim" and self.crop < 176:
+            raise TrainingError(f"crop is {self.crop}, and MS-SSIM's five scales need 176 or more")
+        return self
+
+    def save(self, path: Path) -> None:
+        path.write_text(json.dumps(dataclasses.asdict(self), indent=2) + "\n")
+
+    @classmethod
+    def load(cls, path: Path) -> Options:
+        """Read what `save` wrote.
+
+        Raises:
+            TrainingError: no such run, or options of another version
+        """
+        try:
+            values = json.loads(path.read_text())
+            return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        except FileNotFoundError:
+            raise TrainingError(f"{path.parent} is not a training run: it has no {path.name}") from None
+        except (TypeError, ValueError) as error:
+            raise TrainingError(f"{path} cannot be read: {error}") from error
+
+
+def learning_rate(options: Options, step: int) -> float:
+    """Warm-up, then constant, then linear to a thousandth: the factor on the learning rates at ``step``.
+
+    Warmup-stable-decay: a run whose decay has not begun can be extended without having lost anything.
+    """
+    warm = min(1.0, (step + 1) / max(1, options.warmup))
+    decaying = options.steps * options.decay
+    left = (options.steps - step) / decaying if decaying else 1.0
+    return warm * min(1.0, max(1e-3, left))

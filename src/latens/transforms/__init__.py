@@ -1,0 +1,22 @@
+"""Networks as data: one description, from which every form of the network is built.
+
+``layers``         what a network is made of (plain dataclasses, no framework)
+``cost``           multiply-adds, parameters, receptive field of a description
+``torch_modules``  description -> PyTorch module, for training (needs the extra ``train``)
+``onnx_graph``     description + weights -> ONNX graph, for coding (needs ``onnx`` when building, not when running)
+"""
+
+from latens.transforms.cost import macs_per_pixel, parameters, receptive_field
+from latens.transforms.layers import GDN, Conv, Deconv, Layer, Network, Shift
+
+__all__ = [
+    "GDN",
+    "Conv",
+    "Deconv",
+    "Layer",
+    "Network",
+    "Shift",
+    "macs_per_pixel",
+    "parameters",
+    "receptive_field",
+]

@@ -1,0 +1,147 @@
+"""Description -> PyTorch module. Each module can give its weights back as arrays for the ONNX graph."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from latens.transforms import layers
+
+Arrays = dict[str, np.ndarray]
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    return np.asarray(tensor.detach().float().cpu().numpy())
+
+
+class _LowerBound(torch.autograd.Function):
+    """``max(x, bound)`` that still passes gradients which would move x back above the bound."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, bound: float) -> Tensor:
+        ctx.save_for_backward(x)
+        ctx.bound = bound
+        return x.clamp_min(bound)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        (x,), (gradient,) = ctx.saved_tensors, gradients
+        return gradient * ((x >= ctx.bound) | (gradient < 0)), None
+
+
+def lower_bound(x: Tensor, bound: float) -> Tensor:
+    """``max(x, bound)`` with a gradient that is not blocked below the bound when it points upwards."""
+    return _LowerBound.apply(x, bound)  # type: ignore[no-any-return,no-untyped-call]
+
+
+class Shift(nn.Module):
+    """``x + amount``."""
+
+    def __init__(self, layer: layers.Shift) -> None:
+        super().__init__()
+        self.amount = layer.amount
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.amount
+
+    def arrays(self) -> Arrays:
+        return {}
+
+
+class Conv(nn.Conv2d):
+    """See `latens.transforms.layers.Conv`."""
+
+    def __init__(self, layer: layers.Conv) -> None:
+        super().__init__(
+            layer.inputs, layer.outputs, layer.kernel, stride=layer.stride, padding=layer.kernel // 2
+        )
+
+    def arrays(self) -> Arrays:
+        assert self.bias is not None
+        return {"weight": _array(self.weight), "bias": _array(self.bias)}
+
+
+class Deconv(nn.ConvTranspose2d):
+    """See `latens.transforms.layers.Deconv`."""
+
+    def __init__(self, layer: layers.Deconv) -> None:
+        super().__init__(
+            layer.inputs,
+            layer.outputs,
+            layer.kernel,
+            stride=layer.stride,
+            padding=layer.kernel // 2,
+            output_padding=layer.stride - 1,
+        )
+
+    def arrays(self) -> Arrays:
+        assert self.bias is not None
+        return {"weight": _array(self.weight), "bias": _array(self.bias)}
+
+
+class GDN(nn.Module):
+    """See `latens.transforms.layers.GDN`.
+
+    beta >= 1e-6 and gamma >= 0 are kept by training their square roots, shifted by a small pedestal so
+    that the gradient does not vanish at zero (Balle 2017, section 4: projection; here a reparametrisation).
+    Computed in float32 also under autocast: the denominators are sums of squares.
+    """
+
+    PEDESTAL = 2.0**-18
+
+    def __init__(self, layer: layers.GDN, gamma: float = 0.1) -> None:
+        super().__init__()
+        self.inverse, self.squared = layer.inverse, layer.form == "squared"
+        self.beta_root = nn.Parameter(torch.ones(layer.channels))
+        self.gamma_root = nn.Parameter(torch.empty(layer.channels, layer.channels))
+        self.reset(gamma)
+
+    @torch.no_grad()
+    def reset(self, gamma: float) -> None:
+        """beta = 1, gamma = ``gamma`` times the identity."""
+        self.beta_root.fill_((1 + self.PEDESTAL) ** 0.5)
+        self.gamma_root.copy_((gamma * torch.eye(len(self.beta_root)) + self.PEDESTAL) ** 0.5)
+
+    @property
+    def beta(self) -> Tensor:
+        """(C,), at least 1e-6."""
+        return lower_bound(self.beta_root, (1e-6 + self.PEDESTAL) ** 0.5) ** 2 - self.PEDESTAL
+
+    @property
+    def gamma(self) -> Tensor:
+        """(C, C), non-negative; row i weighs the inputs of output i."""
+        return lower_bound(self.gamma_root, self.PEDESTAL**0.5) ** 2 - self.PEDESTAL
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.autocast(x.device.type, enabled=False):
+            w = x.float()
+            energy = w * w if self.squared else w.abs()
+            norm = F.conv2d(energy, self.gamma[:, :, None, None], self.beta)
+            if self.squared:
+                return w * (norm.sqrt() if self.inverse else norm.rsqrt())
+            return w * norm if self.inverse else w / norm
+
+    def arrays(self) -> Arrays:
+        return {"beta": _array(self.beta), "gamma": _array(self.gamma)}
+
+
+_MODULES: dict[type, type[nn.Module]] = {
+    layers.Shift: Shift,
+    layers.Conv: Conv,
+    layers.Deconv: Deconv,
+    layers.GDN: GDN,
+}
+
+
+def build(network: layers.Network) -> nn.Sequential:
+    """The network as a trainable module, randomly initialised."""
+    return nn.Sequential(*(_MODULES[type(layer)](layer) for layer in network))
+
+
+def arrays(module: nn.Sequential) -> list[Arrays]:
+    """The weights of a module made by `build`, one dict of float32 arrays a layer."""
+    return [layer.arrays() for layer in module]  # type: ignore[operator]

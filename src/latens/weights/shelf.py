@@ -1,0 +1,107 @@
+"""Which weights there are: found by model and quality when encoding, by fingerprint when decoding."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from latens.errors import UnknownModelError, UsageError, WeightsError
+
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class RatePoint:
+    """One set of shipped weights and what was measured with it on Kodak (files, 8-bit RGB)."""
+
+    name: str
+    quality: tuple[float, float]  # chosen for low <= q < high; the last one also for its high
+    lmbda: float
+    fingerprint: str
+    parameters: int
+    kmac_per_pixel: tuple[float, float]  # analysis, synthesis
+    bytes: int
+    training: str
+    kodak_bpp: float | None = None
+    kodak_psnr: float | None = None
+    kodak_ms_ssim: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("quality", "kmac_per_pixel"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """A model with shipped weights."""
+
+    id: str
+    code: str  # FourCC, in files
+    title: str
+    paper: str
+    points: tuple[RatePoint, ...]
+
+
+def _card(path: Path) -> ModelInfo:
+    card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return ModelInfo(**{**card, "points": tuple(RatePoint(**point) for point in card["points"])})
+
+
+@lru_cache(maxsize=1)
+def shipped() -> tuple[ModelInfo, ...]:
+    """The models in this package that have weights, in the order of their ids."""
+    return tuple(_card(path) for path in sorted(HERE.glob("*/card.json")))
+
+
+def path_of(model: ModelInfo, point: RatePoint) -> Path:
+    """The .ltm file of a shipped rate point."""
+    return HERE / model.id / f"{point.name}.ltm"
+
+
+def select(model: str, quality: float) -> Path:
+    """The weights that ``model`` encodes with at ``quality`` 0..100; ``model`` may be an .ltm file's path.
+
+    Raises:
+        UsageError: quality out of range, or no such model
+    """
+    if not 0 <= quality <= 100:
+        raise UsageError(f"quality is {quality:g}, and must be from 0 to 100")
+    if model.endswith(".ltm"):
+        return Path(model).absolute()
+    for info in shipped():
+        if info.id == model:
+            chosen = [point for point in info.points if point.quality[0] <= quality][-1]
+            return path_of(info, chosen)
+    known = ", ".join(info.id for info in shipped()) or "none is shipped"
+    raise UsageError(f"model is {model!r}, and must be one of: {known}; or the path of an .ltm file")
+
+
+def describe(code: str, fingerprint: bytes) -> tuple[ModelInfo | None, RatePoint | None]:
+    """What is known of a file's model and weights."""
+    for info in shipped():
+        if info.code == code:
+            points = [point for point in info.points if point.fingerprint == fingerprint.hex()]
+            return info, points[0] if points else None
+    return None, None
+
+
+def by_fingerprint(code: str, fingerprint: bytes) -> Path:
+    """The shipped weights that a file's header names.
+
+    Raises:
+        UnknownModelError: no model of that FourCC is shipped
+        WeightsError: the model is, with other weights
+    """
+    info, point = describe(code, fingerprint)
+    if info is None:
+        known = ", ".join(entry.code for entry in shipped())
+        raise UnknownModelError(f"the file's model is {code!r}, and this version knows {known}")
+    if point is None:
+        raise WeightsError(
+            f"the file was written with {info.id} weights {fingerprint.hex()}, which are not among those "
+            f"of this version ({', '.join(entry.fingerprint for entry in info.points)})"
+        )
+    return path_of(info, point)
