@@ -14,21 +14,21 @@ from typing import TYPE_CHECKING, Any
 from latens.errors import LatensError
 
 if TYPE_CHECKING:
-    from latens.codec import LatensFile as LatensFile
     from latens.codec import decode as decode
     from latens.codec import encode as encode
-    from latens.codec import open_file as open
-    from latens.weights import shipped as models
+    from latens.opened import LatensFile as LatensFile
+    from latens.opened import open_file as open
+    from latens.weights.shelf import shipped as models
 
 __version__ = "0.1.0"
 __all__ = ["LatensError", "LatensFile", "__version__", "decode", "encode", "models", "open"]
 
 _LAZY = {
-    "LatensFile": ("latens.codec", "LatensFile"),
+    "LatensFile": ("latens.opened", "LatensFile"),
     "decode": ("latens.codec", "decode"),
     "encode": ("latens.codec", "encode"),
-    "open": ("latens.codec", "open_file"),
-    "models": ("latens.weights", "shipped"),
+    "open": ("latens.opened", "open_file"),
+    "models": ("latens.weights.shelf", "shipped"),
 }
 
 

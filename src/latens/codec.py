@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import io
 import os
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Literal, overload
+from typing import TYPE_CHECKING, Literal, overload
 
 import numpy as np
 
@@ -21,11 +20,14 @@ from latens.coding import Decoder, Encoder, symbols_check
 from latens.entropy.channels import Decode, Encode
 from latens.errors import DriftError, FormatError, TooLargeError, WeightsError
 from latens.image import PictureSource, read_picture
-from latens.weights import ModelInfo, RatePoint, Weights, by_fingerprint, load, select
-from latens.weights.shelf import describe
+from latens.opened import Encoded
+from latens.weights.package import Weights, load
+from latens.weights.shelf import by_fingerprint, select
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+Name = str | os.PathLike[str]
 
 MAX_PIXELS = 2**28
 DEFAULT_MODEL = "balle2017"
@@ -35,7 +37,7 @@ def encode(
     image: PictureSource,
     *,
     quality: float = 50,
-    model: str | os.PathLike[str] = DEFAULT_MODEL,
+    model: Name = DEFAULT_MODEL,
     max_pixels: int = MAX_PIXELS,
 ) -> bytes:
     """Encode a picture as the bytes of a .ltn file.
@@ -52,7 +54,9 @@ def encode(
         WeightsError: the weights file cannot be used
     """
     weights = load(select(os.fspath(model), quality))
-    pixels = read_picture(image, max_pixels=max_pixels).pixels
+    picture = read_picture(image, max_pixels=max_pixels)
+    picture.warn()
+    pixels = picture.pixels
     height, width = pixels.shape[:2]
     y = weights.g_a(_to_network(pixels, weights.model.stride))
     encoder = Encoder(weights.tables)
@@ -65,19 +69,17 @@ def encode(
 
 @overload
 def decode(
-    data: bytes | str | os.PathLike[str], *, output: Literal["image"] = ..., weights: str | os.PathLike[str] | None = ..., max_pixels: int = ...
-) -> Image: ...  # fmt: skip
+    data: Encoded, *, output: Literal["image"] = ..., weights: Name | None = ..., max_pixels: int = ...
+) -> Image: ...
 @overload
 def decode(
-    data: bytes | str | os.PathLike[str], *, output: Literal["array"], weights: str | os.PathLike[str] | None = ..., max_pixels: int = ...
-) -> np.ndarray: ...  # fmt: skip
-
-
+    data: Encoded, *, output: Literal["array"], weights: Name | None = ..., max_pixels: int = ...
+) -> np.ndarray: ...
 def decode(
-    data: bytes | str | os.PathLike[str],
+    data: Encoded,
     *,
     output: Literal["image", "array"] = "image",
-    weights: str | os.PathLike[str] | None = None,
+    weights: Name | None = None,
     max_pixels: int = MAX_PIXELS,
 ) -> Image | np.ndarray:
     """Decode a .ltn file, given as its bytes or its path.
@@ -112,56 +114,7 @@ def decode(
     return Image.fromarray(np.ascontiguousarray(pixels))
 
 
-@dataclass(frozen=True)
-class LatensFile:
-    """What a .ltn file says about itself, from its header alone."""
-
-    header: Header
-    source: str | os.PathLike[str] | bytes | None
-
-    @property
-    def width(self) -> int:
-        """In pixels."""
-        return self.header.width
-
-    @property
-    def height(self) -> int:
-        """In pixels."""
-        return self.header.height
-
-    @property
-    def model(self) -> ModelInfo | None:
-        """The model, if this version has weights of it."""
-        return describe(self.header.model, self.header.fingerprint)[0]
-
-    @property
-    def rate_point(self) -> RatePoint | None:
-        """The shipped weights the file was written with, if it was."""
-        return describe(self.header.model, self.header.fingerprint)[1]
-
-    def decode(self, *, max_pixels: int = MAX_PIXELS) -> Image:
-        """The picture; see `decode`."""
-        if self.source is None:
-            raise FormatError("this file was opened from a stream: decode its bytes instead")
-        return decode(self.source, max_pixels=max_pixels)
-
-
-def open_file(source: bytes | str | os.PathLike[str] | BinaryIO) -> LatensFile:
-    """Read the header of a .ltn file (`latens.open`), and nothing more.
-
-    Raises:
-        FileError: not a latens file, a newer version, or a broken header
-        OSError: the path cannot be read
-    """
-    if isinstance(source, bytes):
-        return LatensFile(read_header(io.BytesIO(source)), source)
-    if isinstance(source, str | os.PathLike):
-        with open(source, "rb") as stream:
-            return LatensFile(read_header(stream), source)
-    return LatensFile(read_header(source), None)
-
-
-def find_weights(header: Header, path: str | os.PathLike[str] | None) -> Weights:
+def find_weights(header: Header, path: Name | None) -> Weights:
     """The weights a header names: shipped ones, or those of ``path`` if their fingerprint agrees."""
     if path is None:
         found = load(by_fingerprint(header.model, header.fingerprint))
@@ -212,4 +165,5 @@ def _to_pixels(x: np.ndarray) -> np.ndarray:
     """float32 (1, 3, H, W) -> uint8 (H, W, 3), clipped and rounded; ``x`` is used up."""
     np.clip(x, 0, 1, out=x)
     np.multiply(x, 255, out=x)
-    return np.rint(x, out=x)[0].astype(np.uint8).transpose(1, 2, 0)
+    pixels: np.ndarray = np.rint(x, out=x)[0].astype(np.uint8).transpose(1, 2, 0)
+    return pixels

@@ -57,10 +57,10 @@ class Channel(Protocol):
 
 
 class PriorTables(NamedTuple):
-    """Where a prior's tables stand among a model's: ``count`` of them from ``first`` on."""
+    """Where a prior's tables stand among a model's: one a channel (or a scale) from ``first`` on."""
 
     first: int
-    count: int
+    channels: int
 
 
 class _Coding:
@@ -77,10 +77,12 @@ class _Coding:
         """Symbols channel by channel, each in raster order."""
         tables = self.priors[prior]
         rows, columns = -(-self.height // stride), -(-self.width // stride)
-        index = np.repeat(np.arange(tables.first, tables.first + tables.count, dtype=np.int32), rows * columns)
+        index = np.repeat(
+            np.arange(tables.first, tables.first + tables.channels, dtype=np.int32), rows * columns
+        )
         symbols = None if y is None else np.rint(y).astype(np.int32).ravel()
         q = self._exchange(symbols, index)
-        return q.reshape(1, tables.count, rows, columns).astype(np.float32)
+        return q.reshape(1, tables.channels, rows, columns).astype(np.float32)
 
     def gaussian(self, y: np.ndarray | None, prior: str, parameters: Parameters) -> np.ndarray:
         """Symbols relative to the predicted means, in the order of the array."""
@@ -88,7 +90,8 @@ class _Coding:
         index = (np.asarray(scale, dtype=np.int32) + self.priors[prior].first).ravel()
         symbols = None if y is None else np.rint(y - mean).astype(np.int32).ravel()
         q = self._exchange(symbols, index)
-        return q.reshape(mean.shape).astype(np.float32) + mean
+        y_hat: np.ndarray = q.reshape(mean.shape).astype(np.float32) + mean
+        return y_hat
 
     def scan(
         self,
@@ -109,9 +112,7 @@ class _Coding:
 class Encode(_Coding):
     """Rounds the latents and pushes the symbols to an encoder."""
 
-    def __init__(
-        self, encoder: Encoder, priors: Mapping[str, PriorTables], height: int, width: int
-    ) -> None:
+    def __init__(self, encoder: Encoder, priors: Mapping[str, PriorTables], height: int, width: int) -> None:
         super().__init__(priors, height, width)
         self.encoder = encoder
 
@@ -125,9 +126,7 @@ class Encode(_Coding):
 class Decode(_Coding):
     """Pops the symbols from a decoder."""
 
-    def __init__(
-        self, decoder: Decoder, priors: Mapping[str, PriorTables], height: int, width: int
-    ) -> None:
+    def __init__(self, decoder: Decoder, priors: Mapping[str, PriorTables], height: int, width: int) -> None:
         super().__init__(priors, height, width)
         self.decoder = decoder
 

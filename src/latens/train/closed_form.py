@@ -107,9 +107,9 @@ def fit_deconv(deconv: Deconv, y: Tensor, target: Tensor, ridge: float = 1e-7) -
             weights = solution[:-1].T.reshape(outputs, channels, len(rows), len(columns)).float()
             for i, down in enumerate(rows):
                 for j, right in enumerate(columns):
-                    deconv.weight[
-                        :, :, row + padding - stride * down, column + padding - stride * right
-                    ] = weights[:, :, i, j].T
+                    deconv.weight[:, :, row + padding - stride * down, column + padding - stride * right] = (
+                        weights[:, :, i, j].T
+                    )
             biases += solution[-1] / stride**2
     assert deconv.bias is not None
     deconv.bias.copy_(biases.float())
@@ -169,8 +169,7 @@ def closed_form(
         last.weight.mul_(scale[:, None, None, None])
         last.bias.mul_(scale)
         y = g_a(x)
-        noisy = y + torch.rand(y.shape, generator=torch.Generator().manual_seed(0)) - 0.5
-        signal = noisy
+        signal = y.round()
         targets = list(inputs)
         for module in g_s:
             if isinstance(module, Deconv):
@@ -190,7 +189,7 @@ def rescale(
     GDN(w) scales with w if gamma scales with 1/ratio^2, and so does IGDN, which the next layer undoes.
     """
     last = [module for module in g_a if isinstance(module, Conv)][-1]
-    first = [module for module in g_s if isinstance(module, Deconv)][0]
+    first = next(module for module in g_s if isinstance(module, Deconv))
     assert last.bias is not None
     last.weight.mul_(ratio)
     last.bias.mul_(ratio)

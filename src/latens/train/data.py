@@ -16,7 +16,7 @@ from torch import Tensor
 
 from latens.errors import TrainingError
 
-SUFFIXES = frozenset(".avif .bmp .jpeg .jpg .jxl .png .ppm .tif .tiff .webp".split())
+SUFFIXES = frozenset({".avif", ".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 
 
 def _encoded(source: Path) -> Iterator[tuple[str, bytes]]:
@@ -95,7 +95,7 @@ class Pictures:
             window = picture[top : top + crop, left : left + crop]
             if random.random() < 0.5:
                 window = window[:, ::-1]
-            crops[k] = np.rot90(window, random.integers(4))
+            crops[k] = np.rot90(window, int(random.integers(4)))
         return torch.from_numpy(crops)
 
     def tiles(self, crop: int) -> Tensor:

@@ -32,7 +32,7 @@ class PiecewiseLinearDensity(nn.Module):
 
     @torch.no_grad()
     def fit(self, y: Tensor, weight: float = 0.9) -> None:
-        """Set the histograms to those of latents (B, C, H, W), each blended with a Laplacian of its spread."""
+        """Set the histograms to those of latents (B, C, H, W), blended with Laplacians of their spread."""
         channels = y.shape[1]
         values = y.transpose(0, 1).reshape(channels, -1)
         edges = (values + self.radius) * self.samples
@@ -41,7 +41,9 @@ class PiecewiseLinearDensity(nn.Module):
         histogram.scatter_add_(1, bins, torch.ones_like(values))
         centres = (torch.arange(self.logits.shape[1], device=y.device) + 0.5) / self.samples - self.radius
         spread = (values - values.median(1, keepdim=True).values).abs().mean(1, keepdim=True)
-        laplacian = torch.exp(-(centres - values.median(1, keepdim=True).values).abs() / spread.clamp_min(0.05))
+        laplacian = torch.exp(
+            -(centres - values.median(1, keepdim=True).values).abs() / spread.clamp_min(0.05)
+        )
         masses = weight * histogram / histogram.sum(1, keepdim=True)
         masses += (1 - weight) * laplacian / laplacian.sum(1, keepdim=True)
         self.logits.copy_((masses + 1e-9).log())

@@ -116,24 +116,25 @@ class Engine:
         """Train until the steps are done or the time is up (seconds); True when the steps are done."""
         began, before = time.monotonic(), self.seconds
         with _stoppable() as stop, Log(self.run, self.options.steps, self.step, self.quiet) as log:
-            sums, since, saved = torch.zeros(3, device=self.device), time.monotonic(), time.monotonic()
+            sums, counted = torch.zeros(3, device=self.device), 0
+            since = saved = time.monotonic()
             while self.step < self.options.steps and not stop and time.monotonic() - began < time_limit:
                 sums += self._train_step()
-                self.step += 1
+                self.step, counted = self.step + 1, counted + 1
                 self.seconds = before + time.monotonic() - began
                 log.step(self.step)
                 if self.step % every == 0:
-                    loss, bpp, mse = (sums / every).tolist()
-                    now = time.monotonic()
-                    rate = every * self.options.batch / (now - since)
+                    loss, bpp, mse = (sums / counted).tolist()
+                    rate = counted * self.options.batch / (time.monotonic() - since)
                     psnr = -10 * math.log10(max(mse, 1e-9))
                     log.scalars(self.step, "train", {"loss": loss, "bpp": bpp, "psnr": psnr,
                                                      "images/s": rate, "skipped": self.skipped})  # fmt: skip
-                    sums, since = torch.zeros(3, device=self.device), now
+                    sums, counted, since = torch.zeros(3, device=self.device), 0, time.monotonic()
                 if time.monotonic() - saved > 300:
                     self.save()
                     if self.held_out:
                         log.scalars(self.step, "validation", self.validate())
+                    sums, counted = torch.zeros(3, device=self.device), 0
                     since = saved = time.monotonic()
             self.save()
             if self.held_out:
@@ -149,7 +150,7 @@ class Engine:
         for group in self.optimiser.param_groups:
             group["lr"] = group["base"] * factor
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._bfloat16()):
-            played = self.module(x, generator)
+            played = self.module(x, generator, rounded=options.quantiser == "mixed")
         bpp = played.bits / (x.shape[0] * x.shape[2] * x.shape[3])
         loss = bpp + options.lmbda * distortion(x, played.x_hat, options.metric)
         self.optimiser.zero_grad(set_to_none=True)
@@ -174,7 +175,7 @@ class Engine:
         current = self.average.apply(self.module)
         tiles = self.held_out.tiles(VALIDATION_CROP)
         bits, squares, pixels = 0.0, [], 0
-        for batch in tiles.split(8):
+        for batch in torch.split(tiles, 8):
             x = to_input(batch, self.device)
             played = self.module.rounded(x)
             bits += float(played.bits)

@@ -21,7 +21,7 @@ class Log:
         try:
             from torch.utils.tensorboard import SummaryWriter
 
-            self.board = SummaryWriter(str(run / "tensorboard"), purge_step=done)  # type: ignore[no-untyped-call]
+            self.board = SummaryWriter(str(run / "tensorboard"), purge_step=done)
         except ImportError:
             pass
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -47,7 +47,9 @@ class Log:
 
     def scalars(self, step: int, kind: str, values: dict[str, float]) -> None:
         """Record figures of ``kind`` (train, validation); every call is one JSON line."""
-        self.file.write(json.dumps({"step": step, "kind": kind, **{k: round(v, 6) for k, v in values.items()}}) + "\n")
+        self.file.write(
+            json.dumps({"step": step, "kind": kind, **{k: round(v, 6) for k, v in values.items()}}) + "\n"
+        )
         self.file.flush()
         if self.board is not None:
             for name, value in values.items():

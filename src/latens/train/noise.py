@@ -9,16 +9,22 @@ import torch
 from torch import Tensor, nn
 
 from latens.entropy.channels import Parameters
-from latens.models import Model
+from latens.systems import Model
 from latens.train.density import PiecewiseLinearDensity
 from latens.transforms import torch_modules
 
 
 class Noise:
-    """Adds U(-1/2, 1/2) in place of rounding and sums the bits (Balle 2017, section 3.2)."""
+    """Adds U(-1/2, 1/2) in place of rounding and sums the bits (Balle 2017, section 3.2).
 
-    def __init__(self, priors: nn.ModuleDict, generator: torch.Generator | None = None) -> None:
-        self.priors, self.generator = priors, generator
+    With ``rounded``, the bits are those of the noisy latents, but what arrives is rounded, with the gradient
+    of the identity (Minnen & Singh 2020, section 3.4): sparse latents then reach the synthesis without noise.
+    """
+
+    def __init__(
+        self, priors: nn.ModuleDict, generator: torch.Generator | None = None, rounded: bool = False
+    ) -> None:
+        self.priors, self.generator, self.rounded = priors, generator, rounded
         self.bits: list[Tensor] = []  # one sum per call
 
     def _noisy(self, y: Tensor) -> Tensor:
@@ -28,12 +34,19 @@ class Noise:
     def factorised(self, y: Tensor, prior: str, *, stride: int) -> Tensor:
         y_tilde = self._noisy(y)
         self.bits.append(self.priors[prior].bits(y_tilde).sum())  # type: ignore[operator]
-        return y_tilde
+        return self._arriving(y, y_tilde)
+
+    def _arriving(self, y: Tensor, y_tilde: Tensor, mean: Tensor | float = 0.0) -> Tensor:
+        if not self.rounded:
+            return y_tilde
+        y = y.float()
+        return y + ((y - mean).round() + mean - y).detach()
 
     def gaussian(self, y: Tensor, prior: str, parameters: Parameters) -> Tensor:
         y_tilde = self._noisy(y)
-        self.bits.append(self.priors[prior].bits(y_tilde - parameters.mean, parameters.scale).sum())  # type: ignore[operator]
-        return y_tilde
+        mean, scale = parameters
+        self.bits.append(self.priors[prior].bits(y_tilde - mean, scale).sum())  # type: ignore[operator]
+        return self._arriving(y, y_tilde, mean)
 
     def scan(
         self,
@@ -48,7 +61,7 @@ class Noise:
         y_tilde = self._noisy(y)
         mean, scale = predict(y_tilde, ...)
         self.bits.append(self.priors[prior].bits(y_tilde - mean, scale).sum())  # type: ignore[operator]
-        return y_tilde
+        return self._arriving(y, y_tilde, mean)
 
 
 class Played(NamedTuple):
@@ -69,9 +82,9 @@ class Trainable(nn.Module):
             {name: PiecewiseLinearDensity(channels, radius) for name, channels in model.priors().items()}
         )
 
-    def forward(self, x: Tensor, generator: torch.Generator | None = None) -> Played:
-        """x (B, 3, H, W) in [0, 1], sides multiples of the model's stride."""
-        channel = Noise(self.priors, generator)
+    def forward(self, x: Tensor, generator: torch.Generator | None = None, rounded: bool = False) -> Played:
+        """x (B, 3, H, W) in [0, 1], sides multiples of the model's stride; ``rounded``: see `Noise`."""
+        channel = Noise(self.priors, generator, rounded)
         y_tilde = self.model.code(self.networks["g_a"](x), channel)
         return Played(self.networks["g_s"](y_tilde), torch.stack(channel.bits).sum())
 

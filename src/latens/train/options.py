@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from latens.errors import TrainingError
-from latens.models import MODELS, Model
+from latens.systems import MODELS, Model
+
+Storage = Literal["float32", "float16", "int8"]  # of exported weights
 
 
 @dataclass(frozen=True)
@@ -25,15 +27,16 @@ class Options:
     steps: int = 10_000
     batch: int = 8
     crop: int = 128
-    lr: float = 1e-3
+    lr: float = 4e-4
     density_lr: float = 1e-2  # the priors' histograms follow faster than the networks move
     warmup: int = 100
-    decay: float = 0.25  # of the steps, at the end
+    decay: float = 0.5  # of the steps, at the end
     clip: float = 1.0
     ema: float = 0.999
     radius: int = 128
     seed: int = 0
     start: Literal["closed-form", "random"] = "closed-form"
+    quantiser: Literal["noise", "mixed"] = "mixed"  # mixed: noisy bits, rounded reconstruction
 
     def build(self) -> Model:
         """The model these options name."""
@@ -76,8 +79,9 @@ class Options:
             TrainingError: no such run, or options of another version
         """
         try:
-            values = json.loads(path.read_text())
-            return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+            values: dict[str, Any] = json.loads(path.read_text())
+            tuples: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+            return cls(**tuples)
         except FileNotFoundError:
             raise TrainingError(f"{path.parent} is not a training run: it has no {path.name}") from None
         except (TypeError, ValueError) as error:

@@ -3,7 +3,7 @@
 ``layers``         what a network is made of (plain dataclasses, no framework)
 ``cost``           multiply-adds, parameters, receptive field of a description
 ``torch_modules``  description -> PyTorch module, for training (needs the extra ``train``)
-``onnx_graph``     description + weights -> ONNX graph, for coding (needs ``onnx`` when building, not when running)
+``onnx_graph``     description + weights -> ONNX graph, for coding (needs ``onnx`` to build, not to run)
 """
 
 from latens.transforms.cost import macs_per_pixel, parameters, receptive_field

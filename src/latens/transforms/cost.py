@@ -17,7 +17,7 @@ def _scale_after(layer: object, scale: Fraction) -> Fraction:
 
 
 def macs_per_pixel(network: Network, scale: Fraction | int = 1) -> float:
-    """Multiply-adds per picture pixel; ``scale`` is the input's samples per pixel and side (1/16 for latents)."""
+    """Multiply-adds per pixel; ``scale`` is the input's samples per pixel and side (1/16 for latents)."""
     scale, total = Fraction(scale), Fraction(0)
     for layer in network:
         after = _scale_after(layer, scale)

@@ -26,8 +26,8 @@ import numpy as np
 from latens.coding import Tables
 from latens.entropy.channels import PriorTables
 from latens.errors import WeightsError
-from latens.models import MODELS, Model
 from latens.runtime import PixelNetwork
+from latens.systems import MODELS, Model
 
 ARRAYS = ("offsets", "sizes", "masses")
 

@@ -31,7 +31,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from latens.entropy.channels import Channel
-from latens.models.base import Model
+from latens.systems.base import Model
 from latens.transforms import GDN, Conv, Deconv, Network, Shift
 
 

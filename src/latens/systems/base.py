@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from latens.entropy.channels import Channel
 from latens.transforms import Network
 
 
+@dataclass(frozen=True)
 class Model(ABC):
     """A codec of one paper at one size. Subclasses are frozen dataclasses whose fields are the sizes."""
 

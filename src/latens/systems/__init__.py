@@ -1,7 +1,7 @@
 """The models, registered by the string that names them: ``id`` on the command line, ``fourcc`` in files."""
 
-from latens.models.balle2017 import Balle2017
-from latens.models.base import Model
+from latens.systems.balle2017 import Balle2017
+from latens.systems.base import Model
 
 MODELS: dict[str, type[Model]] = {model.id: model for model in (Balle2017,)}
 

@@ -1,0 +1,88 @@
+"""``latens encode``."""
+
+import os
+import time
+from typing import Annotated
+
+import typer
+
+from latens.cli import options, output, report, source
+
+
+def encode(
+    picture: Annotated[
+        str, typer.Argument(metavar="IN", help="A picture (PNG, JPEG, WebP ...); - is stdin.")
+    ],
+    out: Annotated[
+        str | None,
+        typer.Option(
+            "--output", "-o", metavar="OUT", help="Default: IN with .ltn; - is stdout.", show_default=False
+        ),
+    ] = None,
+    quality: Annotated[
+        float, typer.Option("--quality", "-q", metavar="0..100", help="0 is small, 100 is faithful.")
+    ] = options.QUALITY,
+    model: Annotated[
+        str, typer.Option("--model", metavar="ID", help="See `latens models`; or the path of a .ltm file.")
+    ] = options.MODEL,
+    force: options.Force = False,
+    max_pixels: options.MaxPixels = options.MAX_PIXELS,
+    as_json: options.DataJson = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Encode a picture as a .ltn file.
+
+    8-bit RGB of any size; an EXIF orientation is applied. What a file cannot
+    hold yet is refused (grey, alpha, 16 bit, several frames) or named in a
+    note (EXIF, XMP, ICC profile). Reports on standard error.
+
+    \b
+    Examples:
+      latens encode photo.png                       writes photo.ltn
+      latens encode photo.jpg -o small.ltn -q 20
+      latens encode - -o - < photo.png > photo.ltn
+    """
+    options.check_range("quality", quality, 0, 100)
+    options.check_range("max-pixels", max_pixels, 1)
+    target = source.target_beside(picture, ".ltn") if out is None else out
+    output.check_target(target, picture, force)
+    start = time.perf_counter()
+    with report.working(f"encoding {source.name_of(picture)}", quiet):
+        import latens
+        from latens.image import dropped_note, read_picture
+
+        given = source.read(picture) if picture == output.STANDARD else picture
+        pixels, dropped = read_picture(given, max_pixels=max_pixels)
+        input_bytes = len(given) if isinstance(given, bytes) else os.path.getsize(given)
+        data = latens.encode(pixels, quality=quality, model=model, max_pixels=max_pixels)
+        output.write(target, data, force)
+    seconds = time.perf_counter() - start
+    to_stdout = target == output.STANDARD
+    if dropped and not (as_json and to_stdout):  # standard error is one JSON object then, and names them
+        report.note(dropped_note(dropped, source.name_of(picture)))
+
+    header = latens.open(data).header
+    height, width = pixels.shape[:2]
+    facts = {
+        "input": picture,
+        "output": target,
+        "width": width,
+        "height": height,
+        "model": header.model,
+        "fingerprint": header.fingerprint.hex(),
+        "quality": quality,
+        "input_bytes": input_bytes,
+        "bytes": len(data),
+        "bpp": 8 * len(data) / (width * height),
+        "ratio_raw": pixels.nbytes / len(data),
+        "ratio_input": input_bytes / len(data),
+        "seconds": seconds,
+        "dropped": dropped,
+    }
+    text = (
+        f"{source.name_of(picture)} ({width} x {height}, {report.size(input_bytes)}) -> {target}: "
+        f"{report.size(len(data))}, {facts['bpp']:.3f} bpp, "
+        f"1:{facts['ratio_raw']:.1f} to raw 24-bit pixels, 1:{facts['ratio_input']:.2f} to the input, "
+        f"{seconds:.2f} s"
+    )
+    report.summary(facts, text, as_json=as_json, quiet=quiet, data_on_stdout=to_stdout)

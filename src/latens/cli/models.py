@@ -1,0 +1,78 @@
+"""``latens models``."""
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import typer
+
+from latens.cli import options, report
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from latens.weights.shelf import ModelInfo, RatePoint
+
+NARROWEST = 100  # columns: where standard output is no terminal, tables are not squeezed into 80
+
+
+def models(as_json: options.Json = False) -> None:
+    """The shipped models and their rate points, measured on the 24 Kodak pictures.
+
+    \b
+    Examples:
+      latens models
+      latens models --json
+    """
+    import latens
+
+    found = latens.models()
+    if as_json:
+        report.print_json([dataclasses.asdict(model) for model in found])
+        return
+    if not found:
+        typer.echo("no model is shipped with this installation")
+        return
+    from rich.console import Console
+
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=NARROWEST)
+    for model in found:
+        console.print(
+            f"{model.id} ({model.code}): {model.title}. {model.paper}", markup=False, highlight=False
+        )
+        console.print(table(model))
+
+
+def table(model: "ModelInfo") -> "Table":
+    """A row per rate point."""
+    from rich.table import Table
+
+    result = Table()
+    result.add_column("point")
+    for heading in ("-q", "bpp", "PSNR dB", "MS-SSIM", "kMAC/px enc, dec", "parameters", "file", "weights"):
+        result.add_column(heading, justify="right")
+    for point in model.points:
+        result.add_row(*row(point))
+    return result
+
+
+def row(point: "RatePoint") -> list[str]:
+    """A rate point in words; a dash for what has not been measured."""
+    low, high = point.quality
+    encoder, decoder = point.kmac_per_pixel
+    return [
+        point.name,
+        f"{low:g} to {high:g}",
+        _number(point.kodak_bpp, 3),
+        _number(point.kodak_psnr, 2),
+        _number(point.kodak_ms_ssim, 4),
+        f"{encoder:.1f}, {decoder:.1f}",
+        f"{point.parameters / 1e6:.2f} M",
+        f"{point.bytes / 1e6:.2f} MB",
+        point.fingerprint,
+    ]
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"

@@ -1,0 +1,109 @@
+"""``latens train``: needs the extra ``train`` (PyTorch); everything is imported when it runs."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from latens.errors import MissingExtraError, UsageError
+
+UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
+
+
+def seconds(text: str) -> float:
+    """``90``, ``90s``, ``9m`` or ``1.5h`` as seconds."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip())
+    if not match:
+        raise UsageError(f"time limit is {text!r}, and must be a number with s, m or h, such as 9m")
+    return float(match[1]) * UNITS[match[2]]
+
+
+def sizes(words: list[str]) -> dict[str, int | str]:
+    """``["N1=64", "M=192"]`` as a dict; whole numbers become ints."""
+    pairs: dict[str, int | str] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals:
+            raise UsageError(f"size is {word!r}, and must be NAME=VALUE, such as M=192")
+        pairs[name] = int(value) if value.isdigit() else value
+    return pairs
+
+
+def train(
+    model: Annotated[str, typer.Argument(help="Which model to train.")] = "balle2017",
+    data: Annotated[
+        list[Path] | None, typer.Option("--data", help="Folder of pictures or tar shard; may be repeated.")
+    ] = None,
+    validate: Annotated[
+        list[Path] | None, typer.Option("--validate", help="Held-out pictures, as --data.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="The new run's folder.")] = None,
+    resume: Annotated[Path | None, typer.Option("--resume", help="Go on with this run.")] = None,
+    source: Annotated[
+        Path | None, typer.Option("--from", help="Start from another run's weights, also of another lambda.")
+    ] = None,
+    lmbda: Annotated[
+        float, typer.Option("--lambda", help="Weight of the MSE (0..255) or 1 - MS-SSIM.")
+    ] = 0.0067,
+    metric: Annotated[str, typer.Option(help="mse or ms-ssim.")] = "mse",
+    steps: Annotated[int | None, typer.Option(help="Steps of the whole run. [default: 10000]")] = None,
+    time_limit: Annotated[str | None, typer.Option(help="Stop this slice after 9m, 1.5h ...")] = None,
+    size: Annotated[
+        list[str] | None, typer.Option(help="A size of the model, such as M=192; repeatable.")
+    ] = None,
+    batch: Annotated[int, typer.Option(help="Crops a step.")] = 8,
+    crop: Annotated[int, typer.Option(help="Their side in pixels.")] = 128,
+    lr: Annotated[float, typer.Option(help="Learning rate of the networks.")] = 4e-4,
+    decay: Annotated[float, typer.Option(help="Last part of the steps over which the rate falls.")] = 0.5,
+    ema: Annotated[float, typer.Option(help="Decay of the weights' moving average.")] = 0.999,
+    seed: Annotated[int, typer.Option(help="Of crops and noise.")] = 0,
+    start: Annotated[str, typer.Option(help="closed-form or random.")] = "closed-form",
+    storage: Annotated[str, typer.Option(help="Exported weights: float32, float16 or int8.")] = "float16",
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    threads: Annotated[int, typer.Option(help="CPU threads; 0: the runtime's choice.")] = 0,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
+) -> None:
+    """Train a model, or go on training it; ends by exporting RUN/model.ltm, which `encode --model` takes.
+
+    Interrupting (Ctrl-C) ends the slice cleanly; --resume goes on exactly where it stopped.
+
+    Example: latens train balle2017 --data photos/ --lambda 0.0067 --steps 20000 --time-limit 9m --out runs/a
+    """
+    for name, value, allowed in (
+        ("metric", metric, ("mse", "ms-ssim")),
+        ("start", start, ("closed-form", "random")),
+        ("storage", storage, ("float32", "float16", "int8")),
+    ):
+        if value not in allowed:
+            raise UsageError(f"{name} is {value!r}, and must be one of {', '.join(allowed)}")
+    if (out is None) == (resume is None):
+        raise UsageError("give either --out (a new run's folder) or --resume (the run to go on with)")
+    limit = seconds(time_limit) if time_limit else None
+    try:
+        import torch
+    except ImportError as error:
+        raise MissingExtraError("training needs PyTorch: pip install 'latens[train]'") from error
+    from latens.train import run
+    from latens.train.options import Options
+
+    if threads:
+        torch.set_num_threads(threads)
+    folders = tuple(str(path) for path in data or ())
+    if resume is not None:
+        engine = run.resume(resume, run.device_named(device), steps, folders, quiet)
+    else:
+        assert out is not None
+        options = Options(
+            model=model, sizes=sizes(size or []), data=folders,
+            validation=tuple(str(path) for path in validate or ()), lmbda=lmbda, metric=metric,  # type: ignore[arg-type]
+            steps=10_000 if steps is None else steps, batch=batch, crop=crop, lr=lr, decay=decay,
+            ema=ema, seed=seed, start=start,  # type: ignore[arg-type]
+        )  # fmt: skip
+        engine = run.begin(out, options, run.device_named(device), source, quiet)
+    json.dump(run.train(engine, limit, storage), sys.stdout, indent=2)  # type: ignore[arg-type]
+    print()

@@ -1,0 +1,298 @@
+"""Pictures in and out: files, PIL images and arrays <-> uint8 (H, W, 3).
+
+::
+
+    source --(open)--> size, mode, depth, frames --(load)--> orientation --> Picture(pixels, dropped)
+
+Nothing is dropped without a word. A picture that 8-bit RGB cannot hold (grey, alpha, more than 8 bits a
+sample, several frames) is refused before its pixels are decoded. An EXIF orientation is applied. Metadata,
+which files cannot store yet, is named in ``Picture.dropped``: EXIF, XMP, ICC profile, IPTC, text, gamma,
+further pictures. The density (dpi) alone does not count as metadata.
+The size limit is latens's own. Pillow's (``PIL.Image.MAX_IMAGE_PIXELS``) is global: left alone, and avoided.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import struct
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, NoReturn, TypeAlias, cast
+
+import numpy as np
+
+from latens.bitstream.header import LIMITS, MAGIC
+from latens.errors import (
+    OutputError,
+    TooLargeError,
+    UnreadablePictureError,
+    UnsupportedPictureError,
+    UsageError,
+)
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+PictureSource: TypeAlias = "Image.Image | np.ndarray | str | os.PathLike[str] | bytes | BinaryIO"
+
+MAX_PIXELS = 2**28
+
+# What is read. The others of Pillow's list run other programs (EPS), draw vectors or hide their depth.
+READABLE = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "DIB", "PPM", "GIF", "TGA", "QOI", "JPEG2000", "AVIF")
+
+ORIENTATION = 0x0112
+# Tags that say how a TIFF stores its pixels, or its density: no metadata that anyone would miss.
+STRUCTURAL_TAGS = frozenset(
+    {254, 255, 256, 257, 258, 259, 262, 266, 273, ORIENTATION, 277, 278, 279, 282, 283, 284, 296, 297, 317}
+    | {318, 319, 320, 322, 323, 324, 325, 338, 339, 347, 529, 530, 531, 532, 700, 33723, 34377, 34675}
+)
+INFO_KINDS = {  # what Pillow calls the other kinds
+    **{"icc_profile": "ICC profile", "xmp": "XMP", "XML:com.adobe.xmp": "XMP", "photoshop": "IPTC"},
+    **{"comment": "comment", "mp": "further pictures"},
+}
+STANDARD_GAMMA = 1 / 2.2
+HEAD = 1 << 16  # bytes in which a file's headers are looked for
+
+MODES = {"1": "black and white", "L": "grey", "LA": "grey with alpha", "RGBA": "RGB with alpha", "F": "float"}
+CONVERT = 'convert it first, with Pillow: image.convert("RGB")'
+REDUCE = "reduce it to 8 bits first"
+
+
+class MetadataWarning(UserWarning):
+    """Metadata of the picture is not stored in the file."""
+
+
+class Picture(NamedTuple):
+    """What is encoded, and what is not: ``dropped`` names the kinds of metadata that are lost."""
+
+    pixels: np.ndarray  # uint8 (H, W, 3)
+    dropped: tuple[str, ...] = ()
+
+    def warn(self, stacklevel: int = 3) -> None:
+        """Issue a MetadataWarning if anything is lost; by default at the caller of the caller."""
+        if self.dropped:
+            warnings.warn(dropped_note(self.dropped, "the picture"), MetadataWarning, stacklevel=stacklevel)
+
+
+def dropped_note(dropped: tuple[str, ...], name: str) -> str:
+    """``EXIF and ICC profile of photo.jpg are not stored yet``."""
+    *first, last = dropped
+    kinds = f"{', '.join(first)} and {last}" if first else last
+    return f"{kinds} of {name} {'are' if first or last.endswith('s') else 'is'} not stored yet"
+
+
+def read_picture(source: PictureSource, *, max_pixels: int = MAX_PIXELS) -> Picture:
+    """Read 8-bit RGB pixels from a PIL image, a uint8 array (H, W, 3), a path, bytes or an open binary file.
+
+    Raises:
+        UnreadablePictureError: no file, no picture in it, or a damaged one
+        UnsupportedPictureError: not 8-bit RGB, or several frames; the message says how to convert
+        TooLargeError: more than ``max_pixels``; nothing has been decoded yet
+    """
+    from PIL import Image
+
+    if isinstance(source, np.ndarray):
+        return Picture(_checked_array(source, max_pixels))
+    if isinstance(source, Image.Image):
+        with _translated("the PIL image"):
+            return _read(source, max_pixels)
+    if isinstance(source, bytes | bytearray | memoryview):
+        return _read_stream(io.BytesIO(source), f"the given {len(source)} bytes", max_pixels)
+    if isinstance(source, str | os.PathLike):
+        with _translated(os.fspath(source)), open(source, "rb") as stream:
+            return _read_stream(stream, os.fspath(source), max_pixels)
+    if hasattr(source, "read"):
+        name = str(getattr(source, "name", "the open file"))
+        with _translated(name):
+            seekable = source if source.seekable() else io.BytesIO(source.read())
+            return _read_stream(seekable, name, max_pixels)
+    raise UnsupportedPictureError(
+        f"the picture is a {type(source).__name__}, and must be a PIL image, a uint8 array (H, W, 3), "
+        "a path, bytes or an open binary file"
+    )
+
+
+@contextlib.contextmanager
+def _translated(name: str) -> Iterator[None]:
+    """What Pillow and the system raise while a picture is read, as errors of latens."""
+    from PIL import Image
+
+    try:
+        yield
+    except Image.DecompressionBombError as error:  # raised by a few formats' own readers
+        raise TooLargeError(f"{name} is larger than Pillow's PIL.Image.MAX_IMAGE_PIXELS: {error}") from error
+    except (OSError, SyntaxError, ValueError, LookupError, TypeError, EOFError, struct.error) as error:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise UnreadablePictureError(f"cannot read {name}: {reason}") from error
+
+
+def _checked_array(array: np.ndarray, max_pixels: int) -> np.ndarray:
+    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3:
+        raise UnsupportedPictureError(
+            f"the array is {array.dtype} of shape {array.shape}, and must be uint8 of shape (H, W, 3)"
+        )
+    height, width = array.shape[:2]
+    _check_size(width, height, max_pixels)
+    return array
+
+
+def _check_size(width: int, height: int, max_pixels: int) -> None:
+    for name, side in (("width", width), ("height", height)):
+        least, most = LIMITS[name]
+        if not least <= side <= most:
+            raise UnsupportedPictureError(f"the {name} is {side} pixels, and must be from {least} to {most}")
+    if width * height > max_pixels:
+        raise TooLargeError(
+            f"the picture has {width} x {height} = {width * height} pixels, "
+            f"and at most {max_pixels} are allowed (--max-pixels)"
+        )
+
+
+def _read_stream(stream: BinaryIO, name: str, max_pixels: int) -> Picture:
+    with _translated(name):
+        stream.seek(0)
+        head = stream.read(HEAD)
+        image = _open(stream, head, name)
+        if _stated_bits(head) > 8:
+            _refuse("has more than 8 bits a sample", REDUCE)
+        return _read(image, max_pixels)
+
+
+def _open(stream: BinaryIO, head: bytes, name: str) -> Image.Image:
+    """``PIL.Image.open`` without its global limit on the size, and for READABLE formats only."""
+    from PIL import Image
+
+    for load_plugins in (Image.preinit, Image.init):
+        load_plugins()
+        for kind in READABLE:
+            factory, accepts = Image.OPEN.get(kind, (None, None))
+            with contextlib.suppress(SyntaxError, IndexError, TypeError, struct.error):
+                if factory is not None and (accepts is None or accepts(head[:16]) is True):
+                    stream.seek(0)
+                    return cast("Image.Image", factory(stream, ""))
+    found = "is empty" if not head else f"is no picture that can be read ({', '.join(READABLE)})"
+    raise UnreadablePictureError(f"{name} {'is a latens file already' if head.startswith(MAGIC) else found}")
+
+
+def _read(image: Image.Image, max_pixels: int) -> Picture:
+    """All checks, from cheap to dear; then the pixels."""
+    _check_size(*image.size, max_pixels)
+    if image.has_transparency_data and image.mode in ("RGB", "P", "L"):
+        _refuse(f"is of mode {image.mode} with transparency", CONVERT)
+    palette_is_rgb = image.mode == "P" and image.palette is not None and image.palette.mode == "RGB"
+    if image.mode != "RGB" and not palette_is_rgb:
+        words = f" ({MODES[image.mode]})" if image.mode in MODES else ""
+        _refuse(f"is of mode {image.mode}{words}", REDUCE if image.mode[0] in "IF" else CONVERT)
+    if _stored_bits(image) > 8:
+        _refuse("has more than 8 bits a sample", REDUCE)
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1 and image.format != "MPO":  # MPO is a JPEG followed by previews, or by the other eye's view
+        _refuse(f"has {frames} frames", "choose one, with Pillow: image.seek(n); image.copy()")
+    image.load()
+    _check_size(*image.size, max_pixels)
+    orientation, has_exif = _exif(image)
+    kinds = ["EXIF"] if has_exif else []
+    kinds += [kind for key, kind in INFO_KINDS.items() if image.info.get(key)]
+    kinds += ["text"] if set(getattr(image, "text", {})) - set(INFO_KINDS) else []
+    gamma = STANDARD_GAMMA if "srgb" in image.info else image.info.get("gamma", STANDARD_GAMMA)
+    kinds += ["gamma"] if abs(gamma - STANDARD_GAMMA) > 1e-3 else []
+    pixels = np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+    return Picture(_turned(pixels, orientation), tuple(dict.fromkeys(kinds)))
+
+
+def _refuse(found: str, advice: str) -> NoReturn:
+    raise UnsupportedPictureError(
+        f"the picture {found}, and latens encodes single pictures in 8-bit RGB so far: {advice}"
+    )
+
+
+def _stored_bits(image: Image.Image) -> int:
+    """Bits a sample in the file, where Pillow is about to reduce them to 8, which it does silently."""
+    bits = getattr(image, "tag_v2", {}).get(258, 8)  # TIFF: BitsPerSample
+    found = max(bits if isinstance(bits, tuple) else (bits,))
+    for codec, _, _, arguments in getattr(image, "tile", ()):
+        words = arguments if isinstance(arguments, tuple) else (arguments,)
+        if any(isinstance(word, str) and re.match("RGB.*;16", word) for word in words):
+            found = 16
+        elif codec.startswith("ppm"):
+            found = int(words[-1]).bit_length()  # its largest value
+    return int(found)
+
+
+def _stated_bits(head: bytes) -> int:
+    """Bits a sample in the header of a JPEG 2000 or AVIF file, which Pillow does not tell; else 0."""
+    if head[4:12] == b"ftypavif" and (at := head.find(b"av1C")) >= 0:
+        return 10 if head[at + 6] & 0x40 else 8  # the flag high_bitdepth
+    if (at := head.find(b"\xff\x4f\xff\x51")) >= 0 and (at == 0 or head[4:8] == b"jP  "):
+        components = int.from_bytes(head[at + 40 : at + 42], "big")
+        return max([(bits & 0x7F) + 1 for bits in head[at + 42 : at + 42 + 3 * components : 3]], default=0)
+    return 0
+
+
+def _exif(image: Image.Image) -> tuple[int, bool]:
+    """The orientation, 1 to 8, and whether there is EXIF beyond it. Broken EXIF counts as EXIF."""
+    try:
+        tags = dict(image.getexif())
+    except Exception:  # whatever a broken block makes Pillow raise: the pixels are whole
+        return 1, True
+    orientation = tags.get(ORIENTATION, 1)
+    return orientation if orientation in range(1, 9) else 1, bool(set(tags) - STRUCTURAL_TAGS)
+
+
+def _turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Upright: 5 to 8 are transposed; then rows and columns run backwards as EXIF says."""
+    if orientation > 4:
+        pixels = pixels.transpose(1, 0, 2)
+    rows = slice(None, None, -1 if orientation in (3, 4, 7, 8) else None)
+    columns = slice(None, None, -1 if orientation in (2, 3, 6, 7) else None)
+    return np.ascontiguousarray(pixels[rows, columns])
+
+
+FORMATS = {  # by extension: Pillow's name
+    **{"png": "PNG", "jpg": "JPEG", "jpeg": "JPEG", "webp": "WEBP"},
+    **{"tif": "TIFF", "tiff": "TIFF", "bmp": "BMP", "ppm": "PPM"},
+}
+DEFAULTS: dict[str, dict[str, Any]] = {  # of Pillow's options
+    "JPEG": {"quality": 95, "subsampling": "4:4:4", "optimize": True},
+    "WEBP": {"lossless": True},
+    "TIFF": {"compression": "tiff_adobe_deflate"},
+}
+
+
+def format_named(name: str) -> str:
+    """The key of FORMATS for an extension (``.PNG``), a format (``png``) or a path (``out.png``).
+
+    Raises:
+        UsageError: latens does not write it
+    """
+    key = (Path(name).suffix or name).lstrip(".").lower()
+    if key not in FORMATS:
+        raise UsageError(f"the picture format is {name!r}, and must be one of {', '.join(FORMATS)}")
+    return key
+
+
+def write_picture(picture: np.ndarray | Image.Image, format: str, **options: Any) -> bytes:
+    """The bytes of a picture file.
+
+    Everything is lossless (WebP too) but JPEG: quality 95, 4:4:4. ``options`` go to Pillow's ``save``.
+
+    Raises:
+        UsageError: an unknown format
+        OutputError: the format cannot hold this picture (JPEG ends at 65500 pixels a side, say)
+    """
+    from PIL import Image
+
+    target = FORMATS[format_named(format)]
+    image = Image.fromarray(picture) if isinstance(picture, np.ndarray) else picture
+    buffer = io.BytesIO()
+    try:
+        image.save(buffer, target, **{**DEFAULTS.get(target, {}), **options})
+    except (OSError, ValueError, SystemError, OverflowError, struct.error) as error:
+        raise OutputError(
+            f"{target} cannot hold this picture, {image.size}, {image.mode}: {error}"
+        ) from error
+    return buffer.getvalue()

@@ -1,0 +1,97 @@
+"""One slice of a training run, from the command line's words to an exported model."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from latens.errors import ExistsError, TrainingError
+from latens.train.engine import Engine
+from latens.train.options import Options, Storage
+
+COUNTED_TILES = 400  # training pictures on which the exported tables' symbols are counted
+
+
+def device_named(name: str) -> torch.device:
+    """``auto`` takes a GPU where there is one."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.device(name)
+    except RuntimeError as error:
+        raise TrainingError(f"device is {name!r}, and must be auto, cpu or cuda: {error}") from error
+
+
+def begin(run: Path, options: Options, device: torch.device, source: Path | None, quiet: bool) -> Engine:
+    """A new run in the folder ``run``, which is empty or absent, or starts from the run ``source``."""
+    options.check()
+    if run.exists() and any(run.iterdir()):
+        raise ExistsError(
+            f"{run} is not empty: --resume {run} goes on with a run, --out starts in a new folder"
+        )
+    engine = Engine(run, options, device, quiet)
+    if source is None:
+        engine.start()
+    else:
+        engine.start_from(source)
+    run.mkdir(parents=True, exist_ok=True)
+    options.save(run / "options.json")
+    engine.save()
+    return engine
+
+
+def resume(run: Path, device: torch.device, steps: int | None, data: tuple[str, ...], quiet: bool) -> Engine:
+    """Go on with a run; its data may lie elsewhere now, and it may be extended to more steps."""
+    options = Options.load(run / "options.json")
+    if data:
+        options = dataclasses.replace(options, data=data)
+    if steps is not None:
+        if steps < options.steps:
+            raise TrainingError(f"steps is {steps}, and must be at least the run's {options.steps}")
+        options = dataclasses.replace(options, steps=steps)
+    engine = Engine(run, options.check(), device, quiet)
+    engine.resume()
+    options.save(run / "options.json")
+    return engine
+
+
+def finish(engine: Engine, storage: Storage) -> dict[str, Any]:
+    """Export the averaged weights as ``model.ltm`` and say what was reached."""
+    result: dict[str, Any] = {
+        "run": str(engine.run),
+        "step": engine.step,
+        "steps": engine.options.steps,
+        "skipped": engine.skipped,
+        "seconds": round(engine.seconds, 1),
+    }
+    if engine.held_out:
+        result["validation"] = engine.validate()
+    engine.average.apply(engine.module)
+    module = engine.module.to("cpu").eval()
+    side = min(512, *(min(picture.shape[:2]) for picture in engine.pictures.pictures))
+    side -= side % module.model.stride
+    card = {
+        "lmbda": engine.options.lmbda,
+        "metric": engine.options.metric,
+        "training": f"{engine.step} steps, {engine.seconds / 3600:.2f} h on {engine.device.type}",
+    }
+    try:
+        from latens.train.export import export
+    except ImportError as error:  # the checkpoint is whole: resume where everything is installed
+        result["not_exported"] = f"exporting needs the package {error.name}: pip install 'latens[train]'"
+        return result
+    path = engine.run / "model.ltm"
+    tiles = engine.pictures.tiles(side)[:COUNTED_TILES]
+    result["fingerprint"] = export(module, tiles, path, card, storage).hex()
+    result["model"] = str(path)
+    return result
+
+
+def train(engine: Engine, time_limit: float | None, storage: Storage = "float16") -> dict[str, Any]:
+    """Train until the steps or the seconds are used up or the process is told to stop, then export."""
+    engine.train(math.inf if time_limit is None else time_limit)
+    return finish(engine, storage)

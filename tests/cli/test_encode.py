@@ -1,0 +1,145 @@
+"""``latens encode``."""
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import latens
+from latens.errors import LatensError
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_the_file_lies_beside_the_picture_and_the_report_on_stderr(run, picture: Path, pixels, codec) -> None:
+    status, out, err = run("encode", picture)
+    assert (status, out) == (0, b"")
+    data = picture.with_suffix(".ltn").read_bytes()
+    assert np.array_equal(np.asarray(latens.decode(data, max_pixels=99)), pixels)
+    assert names(picture.parent) == {"photo.png", "photo.ltn"}
+    assert codec.calls[0] == {"quality": 50, "model": "balle2017", "max_pixels": 2**28}
+    assert "8 x 6" in err and f"{len(data)} bytes" in err and f"{8 * len(data) / 48:.3f} bpp" in err
+    assert f"1:{144 / len(data):.1f} to raw" in err
+    assert len(err.splitlines()) == 1
+
+
+def test_options_reach_the_codec(run, picture: Path, codec) -> None:
+    assert run("encode", picture, "-q", "12.5", "--model", "stored", "--max-pixels", "48").status == 0
+    assert codec.calls == [{"quality": 12.5, "model": "stored", "max_pixels": 48}]
+
+
+def test_quiet_says_nothing(run, picture: Path) -> None:
+    assert run("encode", picture, "--quiet") == (0, b"", "")
+
+
+def test_json_is_one_object_on_stdout(run, picture: Path) -> None:
+    status, out, err = run("encode", picture, "--json", "-q", "7")
+    facts = json.loads(out)
+    size = picture.with_suffix(".ltn").stat().st_size
+    assert (status, err) == (0, "")
+    assert facts["bytes"] == size and facts["input_bytes"] == picture.stat().st_size
+    assert (facts["width"], facts["height"], facts["quality"]) == (8, 6, 7)
+    assert facts["bpp"] == 8 * size / 48 and facts["ratio_raw"] == 144 / size
+    assert facts["fingerprint"] == "01020304" and facts["dropped"] == []
+
+
+def test_stdin_to_stdout_is_data_only(run, picture: Path, pixels) -> None:
+    for arguments in (["-"], ["-", "-o", "-"]):
+        status, out, err = run("encode", *arguments, stdin=picture.read_bytes())
+        assert status == 0 and "standard input" in err
+        assert np.array_equal(np.asarray(latens.decode(out, max_pixels=99)), pixels)
+
+
+def test_json_goes_to_stderr_when_the_data_go_to_stdout(run, picture: Path) -> None:
+    image = Image.open(picture)
+    image.save(picture, icc_profile=b"profile")
+    status, out, err = run("encode", picture, "-o", "-", "--json")
+    assert status == 0 and out.startswith(b"\x8aLTN")
+    assert json.loads(err)["dropped"] == ["ICC profile"]
+
+
+def test_an_existing_file_is_kept_without_force(run, picture: Path, codec) -> None:
+    target = picture.with_suffix(".ltn")
+    target.write_bytes(b"precious")
+    status, _, err = run("encode", picture)
+    assert status == 1 and err == f"latens: error: {target} exists: -f overwrites it\n"
+    assert target.read_bytes() == b"precious" and codec.calls == []
+    assert run("encode", picture, "-f").status == 0
+    assert target.read_bytes() != b"precious"
+
+
+def test_the_picture_is_never_overwritten_by_its_own_file(run, picture: Path) -> None:
+    before = picture.read_bytes()
+    link = picture.with_name("link.png")
+    link.symlink_to(picture)
+    for target in (picture, link, picture.parent / "." / "photo.png"):
+        status, _, err = run("encode", picture, "-o", target, "-f")
+        assert status == 2 and "is the input itself" in err
+    assert picture.read_bytes() == before
+
+
+@pytest.mark.parametrize("quality", ["-1", "101", "nan", "inf", "high"])
+def test_an_impossible_quality_is_a_usage_error(run, picture: Path, quality: str) -> None:
+    status, _, err = run("encode", picture, "-q", quality)
+    assert status == 2 and "quality" in err and err.startswith("latens: error: ")
+    if quality != "high":
+        assert f"quality is {quality}, and must be from 0 to 100" in err
+    assert names(picture.parent) == {"photo.png"}
+
+
+def test_an_unknown_model_is_a_usage_error(run, picture: Path) -> None:
+    status, _, err = run("encode", picture, "--model", "nonesuch")
+    assert status == 2 and "nonesuch" in err and "stored" in err
+
+
+def test_too_many_pixels_are_refused(run, picture: Path, codec) -> None:
+    status, _, err = run("encode", picture, "--max-pixels", "47")
+    assert status == 1 and "8 x 6 = 48" in err and "47" in err and codec.calls == []
+    assert run("encode", picture, "--max-pixels", "0").status == 2
+
+
+def test_what_cannot_be_stored_is_noted_even_when_quiet(run, picture: Path) -> None:
+    image = Image.open(picture)
+    exif = image.getexif()
+    exif[0x010E] = "a description"
+    image.save(picture, exif=exif, icc_profile=b"profile")
+    status, _, err = run("encode", picture, "--quiet")
+    assert (status, err) == (0, f"note: EXIF and ICC profile of {picture} are not stored yet\n")
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGBA", "I;16", "CMYK", "1"])
+def test_other_modes_are_refused_and_leave_nothing(run, tmp_path: Path, mode: str) -> None:
+    path = tmp_path / "photo.tif"
+    Image.new(mode, (3, 2)).save(path)
+    status, _, err = run("encode", path)
+    assert status == 1 and f"mode {mode}" in err and "8-bit RGB" in err
+    assert names(tmp_path) == {"photo.tif"}
+
+
+def test_unreadable_pictures_are_one_line(run, tmp_path: Path) -> None:
+    (tmp_path / "text.png").write_text("hello")
+    for name, reason in (("text.png", "no picture"), ("missing.png", "No such file"), (".", "directory")):
+        status, out, err = run("encode", tmp_path / name, "-o", tmp_path / "out.ltn")
+        assert (status, out) == (1, b"") and reason in err and len(err.splitlines()) == 1
+    assert not (tmp_path / "out.ltn").exists()
+
+
+def test_one_pixel_goes_through(run, tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (1, 1), (1, 2, 3)).save(buffer, "PNG")
+    status, out, _ = run("encode", "-", stdin=buffer.getvalue())
+    assert status == 0 and latens.decode(out, max_pixels=1).getpixel((0, 0)) == (1, 2, 3)
+
+
+def test_a_failing_codec_leaves_nothing(run, picture: Path, codec) -> None:
+    def fail() -> None:
+        raise LatensError("it went\nwrong")
+
+    codec.during_encode = fail
+    assert run("encode", picture) == (1, b"", "latens: error: it went wrong\n")
+    assert names(picture.parent) == {"photo.png"}

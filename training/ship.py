@@ -1,0 +1,134 @@
+"""Put trained runs into the package as a model's shipped weights, and measured figures onto its card.
+
+    python training/ship.py runs/a runs/b ... --data SHARD --validate HELD_OUT
+    python training/ship.py --measured docs/benchmarks/kodak.json
+
+The first form exports each run (in the order of falling or rising lambda; qualities 0..100 are divided
+evenly among them, the lowest rate first), stored as int8 where that costs less than 0.1 % of the Lagrangian
+on the held-out pictures, else as float16. The second copies the Kodak figures of the shipped weights.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import latens
+from latens.systems import MODELS
+from latens.train import checkpoint
+from latens.train.data import Pictures
+from latens.train.export import export
+from latens.train.noise import Trainable
+from latens.train.options import Options
+from latens.transforms import macs_per_pixel, parameters
+from latens.weights.package import load
+
+SHELF = Path(latens.__file__).parent / "weights"
+TOLERANCE = 0.001  # of the Lagrangian, for the smaller storage
+
+
+def lagrangian(path: Path, pictures: list[np.ndarray], lmbda: float) -> float:
+    """R + lambda * D of real files: bits per pixel of the bytes, MSE of the 8-bit pictures."""
+    costs = []
+    for pixels in pictures:
+        data = latens.encode(pixels, model=path)
+        error = latens.decode(data, output="array", weights=path).astype(float) - pixels
+        costs.append(8 * len(data) / pixels[..., 0].size + lmbda * (error**2).mean())
+    return float(np.mean(costs))
+
+
+def ship_run(run: Path, tiles: torch.Tensor, held_out: list[np.ndarray], target: Path) -> dict:
+    """Export one run to ``target`` and return its entry on the card."""
+    options = Options.load(run / "options.json")
+    state = checkpoint.load(run / "checkpoint.pt", torch.device("cpu"))
+    module = Trainable(options.build(), options.radius)
+    module.load_state_dict(state["average"])
+    hours = state["seconds"] / 3600
+    training = f"{state['step']} steps, {hours:.2f} h"
+    card = {"lmbda": options.lmbda, "metric": options.metric, "training": training}
+    costs = {}
+    with tempfile.TemporaryDirectory() as folder:
+        paths = {storage: Path(folder) / f"{storage}.ltm" for storage in ("float16", "int8")}
+        for storage, path in paths.items():
+            export(module, tiles, path, card, storage)
+            costs[storage] = lagrangian(path, held_out, options.lmbda)
+        chosen = "int8" if costs["int8"] < costs["float16"] * (1 + TOLERANCE) else "float16"
+        target.write_bytes(paths[chosen].read_bytes())
+    print(run, training, {k: round(v, 5) for k, v in costs.items()}, chosen, target.stat().st_size)
+    networks = options.build().networks()
+    latents = Fraction(1, options.build().stride)
+    return {
+        "name": target.stem,
+        "lmbda": options.lmbda,
+        "fingerprint": load(target).fingerprint.hex(),
+        "parameters": sum(parameters(network) for network in networks.values()),
+        "kmac_per_pixel": [
+            round(macs_per_pixel(networks["g_a"]) / 1000, 1),
+            round(macs_per_pixel(networks["g_s"], latents) / 1000, 1),
+        ],
+        "bytes": target.stat().st_size,
+        "training": training,
+    }
+
+
+def ship(runs: list[Path], data: list[Path], validate: list[Path]) -> None:
+    """Export the runs of one model and write its card."""
+    runs = sorted(runs, key=lambda run: Options.load(run / "options.json").lmbda)
+    model = MODELS[Options.load(runs[0] / "options.json").model]
+    tiles = Pictures.load(data, 512).tiles(512)[:400]
+    held_out = [array for array in Pictures.load(validate, 256).pictures][::3]
+    folder = SHELF / model.id
+    folder.mkdir(parents=True, exist_ok=True)
+    width = 100 / len(runs)
+    points = []
+    for k, run in enumerate(runs):
+        quality = [round(k * width, 2), round((k + 1) * width, 2)]
+        target = folder / f"q{round((k + 0.5) * width)}.ltm"
+        points.append({**ship_run(run, tiles, held_out, target), "quality": quality})
+    card = {
+        "id": model.id,
+        "code": model.fourcc,
+        "title": model.title,
+        "paper": model.paper,
+        "points": points,
+    }
+    (folder / "card.json").write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def enter(measured: Path) -> None:
+    """Copy the Kodak figures of ``benchmarks/rate_distortion.py`` onto the cards, by fingerprint."""
+    methods = json.loads(measured.read_text())["methods"]
+    for path in SHELF.glob("*/card.json"):
+        card = json.loads(path.read_text(encoding="utf-8"))
+        curve = methods[card["id"]]
+        for point in card["points"]:
+            if curve["weights"][point["name"]] != point["fingerprint"]:
+                raise SystemExit(
+                    f"{measured} was measured with other weights than {card['id']} {point['name']}"
+                )
+            k = curve["settings"].index(point["name"])
+            point["kodak_bpp"] = round(curve["bpp"][k], 4)
+            point["kodak_psnr"] = round(curve["psnr_rgb_db"][k], 3)
+            point["kodak_ms_ssim"] = round(curve["ms_ssim"][k], 5)
+        path.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("runs", nargs="*", type=Path)
+    parser.add_argument("--data", action="append", type=Path, default=[])
+    parser.add_argument("--validate", action="append", type=Path, default=[])
+    parser.add_argument("--measured", type=Path)
+    given = parser.parse_args()
+    if given.runs:
+        ship(given.runs, given.data, given.validate)
+    if given.measured:
+        enter(given.measured)
