@@ -162,7 +162,7 @@ def test_a_bomb_is_refused_before_memory_is_taken(small: bytes) -> None:
 def test_wrong_calls_say_value_and_rule(photograph: np.ndarray) -> None:
     with pytest.raises(errors.UsageError, match="101"):
         latens.encode(photograph, quality=101)
-    with pytest.raises(errors.UsageError, match="nonesuch.*balle2017"):
+    with pytest.raises(errors.UsageError, match=r"nonesuch.*balle2017"):
         latens.encode(photograph, model="nonesuch")
     with pytest.raises(errors.TooLargeError, match="262144"):
         latens.encode(photograph, max_pixels=1000)

@@ -116,10 +116,8 @@ def decode(
 
 def find_weights(header: Header, path: Name | None) -> Weights:
     """The weights a header names: shipped ones, or those of ``path`` if their fingerprint agrees."""
-    if path is None:
-        found = load(by_fingerprint(header.model, header.fingerprint))
-    else:
-        found = load(Path(path).absolute())
+    chosen = by_fingerprint(header.model, header.fingerprint) if path is None else Path(path).absolute()
+    found = load(chosen)
     if found.fingerprint != header.fingerprint:
         raise WeightsError(
             f"the file was written with weights {header.fingerprint.hex()}, "

@@ -58,11 +58,15 @@ def train(
     ] = None,
     batch: Annotated[int, typer.Option(help="Crops a step.")] = 8,
     crop: Annotated[int, typer.Option(help="Their side in pixels.")] = 128,
-    lr: Annotated[float, typer.Option(help="Learning rate of the networks.")] = 4e-4,
+    lr: Annotated[float, typer.Option(help="Learning rate of the convolutions.")] = 4e-4,
+    norm_lr: Annotated[float, typer.Option(help="Learning rate of GDN.")] = 2e-3,
     decay: Annotated[float, typer.Option(help="Last part of the steps over which the rate falls.")] = 0.5,
     ema: Annotated[float, typer.Option(help="Decay of the weights' moving average.")] = 0.999,
     seed: Annotated[int, typer.Option(help="Of crops and noise.")] = 0,
     start: Annotated[str, typer.Option(help="closed-form or random.")] = "closed-form",
+    quantiser: Annotated[
+        str, typer.Option(help="noise (the paper's), or mixed: rounded latents for the distortion.")
+    ] = "mixed",
     storage: Annotated[str, typer.Option(help="Exported weights: float32, float16 or int8.")] = "float16",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     threads: Annotated[int, typer.Option(help="CPU threads; 0: the runtime's choice.")] = 0,
@@ -77,6 +81,7 @@ def train(
     for name, value, allowed in (
         ("metric", metric, ("mse", "ms-ssim")),
         ("start", start, ("closed-form", "random")),
+        ("quantiser", quantiser, ("noise", "mixed")),
         ("storage", storage, ("float32", "float16", "int8")),
     ):
         if value not in allowed:
@@ -102,7 +107,7 @@ def train(
             model=model, sizes=sizes(size or []), data=folders,
             validation=tuple(str(path) for path in validate or ()), lmbda=lmbda, metric=metric,  # type: ignore[arg-type]
             steps=10_000 if steps is None else steps, batch=batch, crop=crop, lr=lr, decay=decay,
-            ema=ema, seed=seed, start=start,  # type: ignore[arg-type]
+            ema=ema, seed=seed, start=start, norm_lr=norm_lr, quantiser=quantiser,  # type: ignore[arg-type]
         )  # fmt: skip
         engine = run.begin(out, options, run.device_named(device), source, quiet)
     json.dump(run.train(engine, limit, storage), sys.stdout, indent=2)  # type: ignore[arg-type]

@@ -24,6 +24,7 @@ from latens.train.log import Log
 from latens.train.losses import distortion
 from latens.train.noise import Trainable
 from latens.train.options import Options, learning_rate
+from latens.transforms.torch_modules import GDN
 
 FITTING_TILES = 120  # pictures behind the closed-form start
 VALIDATION_CROP = 256
@@ -37,10 +38,15 @@ class Engine:
         torch.manual_seed(options.seed)
         self.module = Trainable(options.build(), options.radius)
         self.module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        densities = list(self.module.priors.parameters())
-        networks = list(self.module.networks.parameters())
+        layers = [layer for network in self.module.networks.values() for layer in network]  # type: ignore[attr-defined]
+        norms = [weight for layer in layers if isinstance(layer, GDN) for weight in layer.parameters()]
+        others = [weight for layer in layers if not isinstance(layer, GDN) for weight in layer.parameters()]
         self.optimiser = torch.optim.Adam(
-            [{"params": networks, "base": options.lr}, {"params": densities, "base": options.density_lr}]
+            [
+                {"params": others, "base": options.lr},
+                {"params": norms, "base": options.norm_lr},
+                {"params": list(self.module.priors.parameters()), "base": options.density_lr},
+            ]
         )
         self.average = checkpoint.Average(self.module, options.ema)
         self.step, self.skipped, self.seconds = 0, 0, 0.0

@@ -28,6 +28,7 @@ class Options:
     batch: int = 8
     crop: int = 128
     lr: float = 4e-4
+    norm_lr: float = 2e-3  # of GDN, which starts as the identity and has most to learn
     density_lr: float = 1e-2  # the priors' histograms follow faster than the networks move
     warmup: int = 100
     decay: float = 0.5  # of the steps, at the end
