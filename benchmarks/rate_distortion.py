@@ -123,7 +123,7 @@ def encode(codec: str, image: Image.Image, value: float) -> bytes:
         return file.getvalue()
     import latens
 
-    return latens.encode(image, quality=value, model=codec)
+    return latens.encode(np.asarray(image), quality=value, model=codec)  # pixels alone: metadata is not coded
 
 
 def decode(codec: str, path: Path) -> Image.Image:
@@ -244,9 +244,7 @@ def main() -> int:
     """Parse, measure, write, print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder of pictures")
-    parser.add_argument(
-        "--codec", action="append", required=True, help="jpeg, jpeg2000 or a model id; repeat"
-    )
+    parser.add_argument("--codec", action="append", required=True, help="jpeg, jpeg2000 or a model id; repeat")
     parser.add_argument("--out", type=Path, required=True, help="JSON to write")
     parser.add_argument("--anchors", type=Path, help="JSON of published curves")
     parser.add_argument("--jobs", type=int, default=2, help="processes (default 2)")

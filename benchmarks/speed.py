@@ -92,9 +92,7 @@ def process(arguments: list[str], runs: int) -> Process:
         times.append(time.perf_counter() - start)
         child.returncode = os.waitstatus_to_exitcode(status)
         if child.returncode != 0:
-            raise UsageError(
-                f"latens {arguments[0]} ended with exit code {child.returncode}: {complaint.strip()}"
-            )
+            raise UsageError(f"latens {arguments[0]} ended with exit code {child.returncode}: {complaint.strip()}")
         unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss counts bytes on macOS, KiB elsewhere
         peaks.append(usage.ru_maxrss * unit / 1e6)
     return Process(median(times), max(peaks))
@@ -197,9 +195,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder with a 768x512 PNG")
     parser.add_argument("--model", default="balle2017", help="model id (default balle2017)")
-    parser.add_argument(
-        "--runs", type=int, default=7, help="runs a median is taken of, at least 5 (default 7)"
-    )
+    parser.add_argument("--runs", type=int, default=7, help="runs a median is taken of, at least 5 (default 7)")
     parser.add_argument("--out", type=Path, help="JSON to write")
     parser.add_argument("--compressai", action="store_true", help="time CompressAI's factorized model too")
     options = parser.parse_args()
@@ -224,11 +220,7 @@ def main() -> int:
             | {name: version(name) for name in ("latens", "numpy", "onnxruntime", "pillow", "constriction")},
             "points": [
                 point._asdict()
-                | {
-                    key: value._asdict()
-                    for key, value in point._asdict().items()
-                    if isinstance(value, Process)
-                }
+                | {key: value._asdict() for key, value in point._asdict().items() if isinstance(value, Process)}
                 for point in points
             ],
             "compressai": compressai,

@@ -4,6 +4,7 @@ import dataclasses
 import io
 import warnings
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -40,7 +41,7 @@ def test_any_size_comes_back_in_that_size_and_close(photograph: np.ndarray, widt
     for quality in (0, 100):
         decoded = latens.decode(latens.encode(pixels, quality=quality), output="array")
         assert decoded.shape == pixels.shape and decoded.dtype == np.uint8
-    assert mse(decoded, pixels) < 60
+    assert mse(decoded, pixels) < (60 if min(width, height) >= 16 else 400)  # specks are all detail
 
 
 def test_quality_orders_size_and_error_at_every_rate_point(photograph: np.ndarray) -> None:
@@ -193,21 +194,31 @@ def test_the_size_is_what_the_tables_promise(photograph: np.ndarray) -> None:
     assert encoder.finish() == container.tiles[0].payload
 
 
-def test_golden_files_decode_to_the_same_symbols_forever(request: pytest.FixtureRequest) -> None:
-    """Each tests/golden/*.ltn must decode, and to the symbols whose CRC-32 its .crc file holds."""
-    folder = request.path.parent / "golden"
-    files = sorted(folder.glob("*.ltn"))
-    assert len(files) >= 5
-    for path in files:
-        container = unpack(path.read_bytes())
-        header = container.header
-        weights = find_weights(header, None)
-        decoder = Decoder(weights.tables, container.tiles[0].payload)
-        channel = Decode(decoder, weights.priors, header.height, header.width)
-        weights.model.code(None, channel)
-        symbols = np.concatenate(channel.symbols).astype("<i4").tobytes()
-        assert f"{zlib.crc32(symbols):08x}" == path.with_suffix(".crc").read_text().strip(), path.name
-        assert latens.decode(path).size == (header.width, header.height)
+def golden() -> list[Path]:
+    return sorted((Path(__file__).parent / "golden").glob("*.ltn"))
+
+
+@pytest.mark.parametrize("path", golden(), ids=lambda path: path.stem)
+def test_golden_files_decode_to_the_same_symbols_forever(path: Path) -> None:
+    container = unpack(path.read_bytes())
+    header = container.header
+    own = path.parent / "tiny.ltm" if path.stem.startswith("tiny-") else None
+    weights = find_weights(header, own)
+    channel = Decode(
+        Decoder(weights.tables, container.tiles[0].payload), weights.priors, header.height, header.width
+    )
+    weights.model.code(None, channel)
+    symbols = np.concatenate(channel.symbols).astype("<i4").tobytes()
+    assert f"{zlib.crc32(symbols):08x}" == path.with_suffix(".crc").read_text().strip()
+    assert latens.decode(path, weights=own).size == (header.width, header.height)
+
+
+def test_every_shipped_rate_point_and_the_tiny_model_have_golden_files() -> None:
+    names = {path.stem for path in golden()}
+    assert sum(name.startswith("tiny-") for name in names) >= 5
+    for model in latens.models():
+        for point in model.points:
+            assert f"shipped-{model.id}-{point.fingerprint}" in names
 
 
 def test_metadata_that_is_not_stored_is_said(photograph: np.ndarray, tmp_path) -> None:

@@ -3,9 +3,9 @@
     python training/ship.py runs/a runs/b ... --data SHARD --validate HELD_OUT
     python training/ship.py --measured docs/benchmarks/kodak.json
 
-The first form exports each run (in the order of falling or rising lambda; qualities 0..100 are divided
-evenly among them, the lowest rate first), stored as int8 where that costs less than 0.1 % of the Lagrangian
-on the held-out pictures, else as float16. The second copies the Kodak figures of the shipped weights.
+The first form exports each run without the latents it does not use, stored in the smallest way that costs
+less than 0.1 % of the Lagrangian on the held-out pictures. Qualities 0..100 are divided evenly among the runs,
+the lowest rate first. The second form copies the Kodak figures of the shipped weights.
 """
 
 from __future__ import annotations
@@ -22,14 +22,17 @@ import torch
 import latens
 from latens.systems import MODELS
 from latens.train import checkpoint
-from latens.train.data import Pictures
+from latens.train.data import Pictures, to_input
 from latens.train.export import export
 from latens.train.noise import Trainable
 from latens.train.options import Options
+from latens.train.prune import most_used, prune, usage
 from latens.transforms import macs_per_pixel, parameters
 from latens.weights.package import load
 
 SHELF = Path(latens.__file__).parent / "weights"
+STORAGES = ("float12", "float14", "float16")  # the smallest first
+UNUSED = 1e-5  # mean |symbol| of a latent that is dropped
 TOLERANCE = 0.001  # of the Lagrangian, for the smaller storage
 
 
@@ -49,20 +52,22 @@ def ship_run(run: Path, tiles: torch.Tensor, held_out: list[np.ndarray], target:
     state = checkpoint.load(run / "checkpoint.pt", torch.device("cpu"))
     module = Trainable(options.build(), options.radius)
     module.load_state_dict(state["average"])
+    x = to_input(tiles)
+    module = prune(module, most_used(module, x, int((usage(module, x) > UNUSED).sum())))
     hours = state["seconds"] / 3600
     training = f"{state['step']} steps, {hours:.2f} h"
     card = {"lmbda": options.lmbda, "metric": options.metric, "training": training}
     costs = {}
     with tempfile.TemporaryDirectory() as folder:
-        paths = {storage: Path(folder) / f"{storage}.ltm" for storage in ("float16", "int8")}
+        paths = {storage: Path(folder) / f"{storage}.ltm" for storage in STORAGES}
         for storage, path in paths.items():
             export(module, tiles, path, card, storage)
             costs[storage] = lagrangian(path, held_out, options.lmbda)
-        chosen = "int8" if costs["int8"] < costs["float16"] * (1 + TOLERANCE) else "float16"
+        chosen = next(storage for storage in STORAGES if costs[storage] < costs["float16"] * (1 + TOLERANCE))
         target.write_bytes(paths[chosen].read_bytes())
-    print(run, training, {k: round(v, 5) for k, v in costs.items()}, chosen, target.stat().st_size)
-    networks = options.build().networks()
-    latents = Fraction(1, options.build().stride)
+    print(run, training, module.model, {k: round(v, 5) for k, v in costs.items()}, chosen, target.stat().st_size)
+    networks = module.model.networks()
+    latents = Fraction(1, module.model.stride)
     return {
         "name": target.stem,
         "lmbda": options.lmbda,
@@ -109,9 +114,7 @@ def enter(measured: Path) -> None:
         curve = methods[card["id"]]
         for point in card["points"]:
             if curve["weights"][point["name"]] != point["fingerprint"]:
-                raise SystemExit(
-                    f"{measured} was measured with other weights than {card['id']} {point['name']}"
-                )
+                raise SystemExit(f"{measured} was measured with other weights than {card['id']} {point['name']}")
             k = curve["settings"].index(point["name"])
             point["kodak_bpp"] = round(curve["bpp"][k], 4)
             point["kodak_psnr"] = round(curve["psnr_rgb_db"][k], 3)
@@ -120,9 +123,7 @@ def enter(measured: Path) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="*", type=Path)
     parser.add_argument("--data", action="append", type=Path, default=[])
     parser.add_argument("--validate", action="append", type=Path, default=[])

@@ -292,7 +292,5 @@ def write_picture(picture: np.ndarray | Image.Image, format: str, **options: Any
     try:
         image.save(buffer, target, **{**DEFAULTS.get(target, {}), **options})
     except (OSError, ValueError, SystemError, OverflowError, struct.error) as error:
-        raise OutputError(
-            f"{target} cannot hold this picture, {image.size}, {image.mode}: {error}"
-        ) from error
+        raise OutputError(f"{target} cannot hold this picture, {image.size}, {image.mode}: {error}") from error
     return buffer.getvalue()

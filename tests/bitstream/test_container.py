@@ -26,9 +26,7 @@ REFUSALS = (NotLatensError, NewerVersionError, FormatError, TruncatedError, Chec
 
 PLAIN = Header(width=768, height=512, model="BL17", fingerprint=b"\xc0\xff\xee\x01")
 RICH = Container(
-    Header(
-        300, 200, "BL17", b"\xc0\xff\xee\x01", colour="grey", depth=16, alpha=True, quality=62.5, tile=128
-    ),
+    Header(300, 200, "BL17", b"\xc0\xff\xee\x01", colour="grey", depth=16, alpha=True, quality=62.5, tile=128),
     (Segment("iccp", b"profile"), Segment("Alph", b"\0" * 5), Segment("noTe", b"")),
     tuple(Tile(bytes([number]) * number, number << 20 | 7) for number in range(6)),
 )

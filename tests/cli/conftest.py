@@ -49,9 +49,7 @@ class Codec:
             raise UsageError("model is 'nonesuch', and must be one of: stored")
         height, width = image.shape[:2]
         fields = {"model": "STOR", "fingerprint": bytes([1, 2, 3, 4]), **self.header}
-        return pack(
-            Container(Header(width, height, **fields), (), (Tile(zlib.compress(image.tobytes()), 0),))
-        )
+        return pack(Container(Header(width, height, **fields), (), (Tile(zlib.compress(image.tobytes()), 0),)))
 
     def decode(self, data: bytes, *, max_pixels: int, **more: Any) -> Image.Image:
         self.calls.append({"max_pixels": max_pixels, **more})

@@ -44,9 +44,7 @@ def test_format_overrules_the_extension_and_names_the_default(run, file: Path) -
 
 
 @pytest.mark.parametrize("arguments", [["-o", "out.gif"], ["-o", "out"], ["--format", "heic"]])
-def test_an_unknown_format_is_a_usage_error_before_any_work(
-    run, file: Path, codec, arguments: list[str]
-) -> None:
+def test_an_unknown_format_is_a_usage_error_before_any_work(run, file: Path, codec, arguments: list[str]) -> None:
     status, _, err = run("decode", file, *arguments)
     assert status == 2 and "png, jpg, jpeg, webp" in err and codec.calls == []
     assert [path.name for path in file.parent.iterdir()] == ["photo.ltn"]

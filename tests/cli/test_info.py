@@ -9,9 +9,7 @@ from latens.bitstream import Container, Header, Segment, Tile, pack
 
 
 def written(path: Path, *, segments: tuple[Segment, ...] = (), tiles: int = 1, **fields: object) -> Path:
-    header = Header(
-        **{"width": 100, "height": 50, "model": "STOR", "fingerprint": bytes([1, 2, 3, 4]), **fields}
-    )
+    header = Header(**{"width": 100, "height": 50, "model": "STOR", "fingerprint": bytes([1, 2, 3, 4]), **fields})
     path.write_bytes(pack(Container(header, segments, (Tile(b"x" * 10, 0),) * tiles)))
     return path
 

@@ -78,9 +78,7 @@ def test_a_failing_disk_leaves_the_old_file_and_nothing_else(
     assert names(tmp_path) == (["a"] if force else []) and (not force or target.read_bytes() == b"old")
 
 
-def test_file_systems_without_links_work_and_refuse_alike(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_file_systems_without_links_work_and_refuse_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "link", refuse(errno.EPERM))
     target = tmp_path / "a"
     output.write(str(target), b"data", force=False)
@@ -135,9 +133,7 @@ def test_devices_are_written_into_and_a_full_one_says_so(run, picture: Path) -> 
     assert Path("/dev/full").is_char_device() and Path("/dev/null").is_char_device()
 
 
-def test_binary_data_are_kept_from_a_terminal(
-    run, picture: Path, codec, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_binary_data_are_kept_from_a_terminal(run, picture: Path, codec, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     status, out, err = run("encode", picture, "-o", "-")
     assert (status, out) == (2, b"") and "terminal" in err and codec.calls == []

@@ -151,9 +151,7 @@ BPG = "bpg_444_x265_ycbcr"
         (BPG, FACTORIZED, False, 33.6),
     ],
 )
-def test_published_curves_give_the_published_numbers(
-    anchor: str, test: str, wide: bool, percent: float
-) -> None:
+def test_published_curves_give_the_published_numbers(anchor: str, test: str, wide: bool, percent: float) -> None:
     methods = json.loads(ANCHORS.read_text())["methods"]
     curves = [Curve(name, methods[name]["bpp"], methods[name]["psnr_rgb_db"]) for name in (anchor, test)]
     low, high = (0, 99) if wide else (28, 37)

@@ -29,9 +29,7 @@ def decode(
     ] = None,
     weights: Annotated[
         str | None,
-        typer.Option(
-            "--weights", metavar="FILE", help="The .ltm it was encoded with, if not a shipped model's."
-        ),
+        typer.Option("--weights", metavar="FILE", help="The .ltm it was encoded with, if not a shipped model's."),
     ] = None,
     max_pixels: options.MaxPixels = options.MAX_PIXELS,
     as_json: options.DataJson = False,

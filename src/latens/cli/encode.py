@@ -10,9 +10,7 @@ from latens.cli import options, output, report, source
 
 
 def encode(
-    picture: Annotated[
-        str, typer.Argument(metavar="IN", help="A picture (PNG, JPEG, WebP ...); - is stdin.")
-    ],
+    picture: Annotated[str, typer.Argument(metavar="IN", help="A picture (PNG, JPEG, WebP ...); - is stdin.")],
     out: Annotated[
         str | None,
         typer.Option(

@@ -99,10 +99,8 @@ def lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
         model = f"{facts['model']}: {facts['model_id']}, {facts['model_title']} ({facts['paper']})"
         known = facts["rate_point"]
         weights = facts["fingerprint"] + (f": {known}" if known else ": not among those shipped")
-    if facts["quality_range"] is not None:
-        quality = "{:g} to {:g}".format(*facts["quality_range"])
-    else:
-        quality = "not known"
+    span = facts["quality_range"]
+    quality = "not known" if span is None else f"{span[0]:g} to {span[1]:g}"
     if facts["quality"] is not None:
         quality = f"{facts['quality']:g}"
     tiles = f"{facts['tiles']} of {facts['tile']} x {facts['tile']}" if facts["tile"] else "none"

@@ -38,9 +38,7 @@ def models(as_json: options.Json = False) -> None:
     if not console.is_terminal:
         console = Console(width=NARROWEST)
     for model in found:
-        console.print(
-            f"{model.id} ({model.code}): {model.title}. {model.paper}", markup=False, highlight=False
-        )
+        console.print(f"{model.id} ({model.code}): {model.title}. {model.paper}", markup=False, highlight=False)
         console.print(table(model))
 
 

@@ -13,9 +13,7 @@ QUALITY = 50.0
 MODEL = "balle2017"
 
 Force = Annotated[bool, typer.Option("--force", "-f", help="Overwrite the output if it exists.")]
-MaxPixels = Annotated[
-    int, typer.Option("--max-pixels", metavar="N", help="Refuse pictures with more pixels.")
-]
+MaxPixels = Annotated[int, typer.Option("--max-pixels", metavar="N", help="Refuse pictures with more pixels.")]
 Json = Annotated[bool, typer.Option("--json", help="Report as one JSON object on standard output.")]
 DataJson = Annotated[
     bool,

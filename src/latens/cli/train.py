@@ -47,15 +47,11 @@ def train(
     source: Annotated[
         Path | None, typer.Option("--from", help="Start from another run's weights, also of another lambda.")
     ] = None,
-    lmbda: Annotated[
-        float, typer.Option("--lambda", help="Weight of the MSE (0..255) or 1 - MS-SSIM.")
-    ] = 0.0067,
+    lmbda: Annotated[float, typer.Option("--lambda", help="Weight of the MSE (0..255) or 1 - MS-SSIM.")] = 0.0067,
     metric: Annotated[str, typer.Option(help="mse or ms-ssim.")] = "mse",
     steps: Annotated[int | None, typer.Option(help="Steps of the whole run. [default: 10000]")] = None,
     time_limit: Annotated[str | None, typer.Option(help="Stop this slice after 9m, 1.5h ...")] = None,
-    size: Annotated[
-        list[str] | None, typer.Option(help="A size of the model, such as M=192; repeatable.")
-    ] = None,
+    size: Annotated[list[str] | None, typer.Option(help="A size of the model, such as M=192; repeatable.")] = None,
     batch: Annotated[int, typer.Option(help="Crops a step.")] = 8,
     crop: Annotated[int, typer.Option(help="Their side in pixels.")] = 128,
     lr: Annotated[float, typer.Option(help="Learning rate of the convolutions.")] = 4e-4,
@@ -67,7 +63,7 @@ def train(
     quantiser: Annotated[
         str, typer.Option(help="noise (the paper's), or mixed: rounded latents for the distortion.")
     ] = "mixed",
-    storage: Annotated[str, typer.Option(help="Exported weights: float32, float16 or int8.")] = "float16",
+    storage: Annotated[str, typer.Option(help="Of exported weights: float32, 16, 14, 12 or int8.")] = "float16",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     threads: Annotated[int, typer.Option(help="CPU threads; 0: the runtime's choice.")] = 0,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
@@ -82,7 +78,7 @@ def train(
         ("metric", metric, ("mse", "ms-ssim")),
         ("start", start, ("closed-form", "random")),
         ("quantiser", quantiser, ("noise", "mixed")),
-        ("storage", storage, ("float32", "float16", "int8")),
+        ("storage", storage, ("float32", "float16", "float14", "float12", "int8")),
     ):
         if value not in allowed:
             raise UsageError(f"{name} is {value!r}, and must be one of {', '.join(allowed)}")

@@ -68,9 +68,7 @@ class Tables:
         if ends[-1] != len(self.masses):
             raise WeightsError(f"the sizes sum to {ends[-1]}, but there are {len(self.masses)} masses")
         if np.abs(self.offsets.astype(np.int64)).max() > MOST_OFFSET:
-            raise WeightsError(
-                f"offsets from {self.offsets.min()} to {self.offsets.max()} leave -2^30 to 2^30"
-            )
+            raise WeightsError(f"offsets from {self.offsets.min()} to {self.offsets.max()} leave -2^30 to 2^30")
         if self.masses.min() < 1:
             raise WeightsError(f"mass {self.masses.argmin()} is 0; 1 is the least")
         object.__setattr__(self, "starts", ends - self.sizes)
@@ -133,9 +131,7 @@ def integer_table(
     kept = p[first:last]
     p = np.append(kept, max(0.0, 1.0 - kept.sum()))
     if len(p) > TOTAL:
-        raise UsageError(
-            f"{len(kept)} symbols and the escape do not fit {TOTAL} masses; raise the tail {tail}"
-        )
+        raise UsageError(f"{len(kept)} symbols and the escape do not fit {TOTAL} masses; raise the tail {tail}")
     return offset + first, _round_masses(p)
 
 

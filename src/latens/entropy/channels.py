@@ -56,11 +56,40 @@ class Channel(Protocol):
         """
 
 
+class Group(NamedTuple):
+    """Latent channels that are coded together, and the contexts that choose among their tables."""
+
+    size: int
+    thresholds: tuple[int, ...] = ()  # of `activity`; one table per channel and interval between them
+
+
 class PriorTables(NamedTuple):
-    """Where a prior's tables stand among a model's: one a channel (or a scale) from ``first`` on."""
+    """Where a prior's tables stand among a model's: from ``first`` on, group by group, context by context."""
 
     first: int
-    channels: int
+    groups: tuple[Group, ...]
+
+    @property
+    def channels(self) -> int:
+        """Latent channels, or tables of a prior without contexts."""
+        return sum(group.size for group in self.groups)
+
+
+def activity(magnitude: np.ndarray) -> np.ndarray:
+    """How much happens around each position: 4 times its own magnitude and that of the 3x3 around it.
+
+    magnitude: integers (..., H, W), the sums of |q| over the channels coded so far. Integers all the way.
+    """
+    padded = np.pad(magnitude, [(0, 0)] * (magnitude.ndim - 2) + [(1, 1), (1, 1)], mode="edge")
+    height, width = magnitude.shape[-2:]
+    around = sum(padded[..., r : r + height, c : c + width] for r in range(3) for c in range(3))
+    total: np.ndarray = 4 * magnitude + around
+    return total
+
+
+def magnitudes(symbols: np.ndarray) -> np.ndarray:
+    """|q| of int32 symbols as int64, clipped so that no sum of them overflows."""
+    return np.minimum(np.abs(symbols.astype(np.int64)), 2**20)
 
 
 class _Coding:
@@ -74,15 +103,26 @@ class _Coding:
         raise NotImplementedError
 
     def factorised(self, y: np.ndarray | None, prior: str, *, stride: int) -> np.ndarray:
-        """Symbols channel by channel, each in raster order."""
+        """Group by group, channel by channel, each in raster order.
+
+        The table of a symbol depends on its channel and on the activity of the groups before it, which the
+        decoder knows.
+        """
         tables = self.priors[prior]
         rows, columns = -(-self.height // stride), -(-self.width // stride)
-        index = np.repeat(
-            np.arange(tables.first, tables.first + tables.channels, dtype=np.int32), rows * columns
-        )
-        symbols = None if y is None else np.rint(y).astype(np.int32).ravel()
-        q = self._exchange(symbols, index)
-        return q.reshape(1, tables.channels, rows, columns).astype(np.float32)
+        q = np.empty((tables.channels, rows, columns), np.int32)
+        rounded = None if y is None else np.rint(y[0]).astype(np.int32)
+        magnitude = np.zeros((rows, columns), np.int64)
+        table, low = tables.first, 0
+        for size, thresholds in tables.groups:
+            context = np.searchsorted(np.asarray(thresholds, np.int64), activity(magnitude))
+            index = table + context * size + np.arange(size)[:, None, None]
+            high = low + size
+            symbols = None if rounded is None else rounded[low:high].ravel()
+            q[low:high] = self._exchange(symbols, index.ravel()).reshape(size, rows, columns)
+            magnitude += magnitudes(q[low:high]).sum(0)
+            table, low = table + size * (len(thresholds) + 1), high
+        return q[None].astype(np.float32)
 
     def gaussian(self, y: np.ndarray | None, prior: str, parameters: Parameters) -> np.ndarray:
         """Symbols relative to the predicted means, in the order of the array."""

@@ -41,9 +41,7 @@ class PiecewiseLinearDensity(nn.Module):
         histogram.scatter_add_(1, bins, torch.ones_like(values))
         centres = (torch.arange(self.logits.shape[1], device=y.device) + 0.5) / self.samples - self.radius
         spread = (values - values.median(1, keepdim=True).values).abs().mean(1, keepdim=True)
-        laplacian = torch.exp(
-            -(centres - values.median(1, keepdim=True).values).abs() / spread.clamp_min(0.05)
-        )
+        laplacian = torch.exp(-(centres - values.median(1, keepdim=True).values).abs() / spread.clamp_min(0.05))
         masses = weight * histogram / histogram.sum(1, keepdim=True)
         masses += (1 - weight) * laplacian / laplacian.sum(1, keepdim=True)
         self.logits.copy_((masses + 1e-9).log())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import signal
 import time
@@ -24,6 +25,7 @@ from latens.train.log import Log
 from latens.train.losses import distortion
 from latens.train.noise import Trainable
 from latens.train.options import Options, learning_rate
+from latens.train.prune import most_used, prune
 from latens.transforms.torch_modules import GDN
 
 FITTING_TILES = 120  # pictures behind the closed-form start
@@ -70,12 +72,24 @@ class Engine:
         self.average = checkpoint.Average(self.module, self.options.ema)
 
     def start_from(self, other: Path) -> None:
-        """Begin from another run's averaged weights; latents are rescaled if its lambda was different."""
-        there = Options.load(other / "options.json")
-        if (there.model, there.build()) != (self.options.model, self.options.build()):
-            raise TrainingError(f"{other} trained {there.build()}, this run {self.options.build()}")
+        """Begin from another run's averaged weights.
+
+        Latents are rescaled if its lambda was different, and only the most used are kept if this run has fewer.
+        """
+        there, model = Options.load(other / "options.json"), self.module.model
+        wider = there.build()
+        kept = model.priors()["y"]
+        if dataclasses.replace(wider, M=kept) != model or wider.priors()["y"] < kept:  # type: ignore[call-arg]
+            raise TrainingError(f"{other} trained {wider}, and this run is of {model}: only M may be smaller")
         state = checkpoint.load(other / "checkpoint.pt", self.device)
-        self.module.load_state_dict(state["average"])
+        if wider == model:
+            self.module.load_state_dict(state["average"])
+        else:
+            source = Trainable(wider, there.radius)
+            source.load_state_dict({name: value.cpu() for name, value in state["average"].items()})
+            self._on_cpu(
+                lambda x: self.module.load_state_dict(prune(source, most_used(source, x, kept)).state_dict())
+            )
         ratio = math.sqrt(self.options.lmbda / there.lmbda)
         if ratio != 1:
             self._on_cpu(

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from latens.coding import Tables, integer_table
-from latens.entropy.channels import PriorTables
+from latens.entropy.channels import Group, PriorTables, activity, magnitudes
 from latens.train.data import to_input
 from latens.train.density import PiecewiseLinearDensity
 from latens.train.noise import Trainable
@@ -21,6 +21,8 @@ from latens.transforms.onnx_graph import to_onnx
 from latens.weights.package import write
 
 PSEUDO_COUNT = 200.0  # symbols that the learned density is worth beside the counted ones
+CONTEXT_COUNT = 30.0  # symbols that a channel's table is worth beside those counted in one context
+GROUPS, CONTEXTS = 10, 10
 
 
 class _Counting:
@@ -31,25 +33,49 @@ class _Counting:
 
     def factorised(self, y: Tensor, prior: str, *, stride: int) -> Tensor:
         q = y.float().round()
-        symbols = q.transpose(0, 1).reshape(q.shape[1], -1).to(torch.int32).cpu().numpy()
-        self.seen.setdefault(prior, []).append(symbols)
+        self.seen.setdefault(prior, []).append(q.to(torch.int32).cpu().numpy())
         return q
 
 
-def refit(density: PiecewiseLinearDensity, symbols: np.ndarray) -> list[tuple[int, np.ndarray]]:
-    """Integer tables of a prior: the learned density at the integers, updated by counted symbols (C, n).
+def _counts(symbols: np.ndarray, first: int, size: int) -> np.ndarray:
+    """Histogram of the symbols within first .. first + size - 1."""
+    inside = symbols[(symbols >= first) & (symbols < first + size)] - first
+    return np.bincount(inside, minlength=size).astype(np.float64)
 
-    The density was learned on noisy latents; where they cluster within a step, rounded ones are distributed
-    differently. The posterior mean under a Dirichlet prior (the density, `PSEUDO_COUNT` symbols strong).
+
+def refit(
+    density: PiecewiseLinearDensity, symbols: np.ndarray
+) -> tuple[tuple[Group, ...], list[tuple[int, np.ndarray]]]:
+    """The groups of a prior and its integer tables, from symbols (B, C, H, W) of training pictures.
+
+    A channel's distribution is the learned density at the integers, updated by counted symbols: it was learned
+    on noisy latents, and where they cluster within a step, rounded ones are distributed differently. That of
+    the channel in one context is the channel's, updated by what was counted there. Both are posterior means
+    under Dirichlet priors. Contexts divide the positions of the training pictures about evenly.
     """
     pmf, first = density.pmf()
-    tables = []
-    for learned, counted in zip(pmf, symbols, strict=True):
-        inside = counted[(counted >= first) & (counted < first + len(learned))] - first
-        histogram = np.bincount(inside, minlength=len(learned)).astype(np.float64)
-        posterior = histogram + PSEUDO_COUNT * learned / learned.sum()
-        tables.append(integer_table(posterior / posterior.sum(), first))
-    return tables
+    groups: list[Group] = []
+    tables: list[tuple[int, np.ndarray]] = []
+    magnitude = np.zeros((symbols.shape[0], *symbols.shape[2:]), np.int64)
+    for channels in np.array_split(np.arange(len(pmf)), min(GROUPS, len(pmf))):
+        seen = activity(magnitude)
+        levels = np.quantile(seen, np.linspace(0, 1, CONTEXTS + 1)[1:-1]).astype(np.int64)
+        thresholds = tuple(int(edge) for edge in np.unique(levels)) if groups else ()
+        context = np.searchsorted(np.asarray(thresholds, np.int64), seen)
+        whole = []
+        for channel in channels:
+            learned = pmf[channel] / pmf[channel].sum()
+            posterior = _counts(symbols[:, channel], first, len(learned)) + PSEUDO_COUNT * learned
+            whole.append(posterior / posterior.sum())
+        for level in range(len(thresholds) + 1):
+            here = context == level
+            for channel, distribution in zip(channels, whole, strict=True):
+                counted = _counts(symbols[:, channel][here], first, len(distribution))
+                posterior = counted + CONTEXT_COUNT * distribution
+                tables.append(integer_table(posterior / posterior.sum(), first))
+        groups.append(Group(len(channels), thresholds))
+        magnitude += magnitudes(symbols[:, channels]).sum(1)
+    return tuple(groups), tables
 
 
 @torch.no_grad()
@@ -70,8 +96,8 @@ def export(
     stacked: list[tuple[int, np.ndarray]] = []
     priors: dict[str, PriorTables] = {}
     for name, symbols in counting.seen.items():
-        tables = refit(module.priors[name], np.concatenate(symbols, 1))  # type: ignore[arg-type]
-        priors[name] = PriorTables(len(stacked), len(tables))
+        groups, tables = refit(module.priors[name], np.concatenate(symbols))  # type: ignore[arg-type]
+        priors[name] = PriorTables(len(stacked), groups)
         stacked += tables
     description = module.model.networks()
     networks = {

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from latens.errors import TrainingError
 from latens.systems import MODELS, Model
 
-Storage = Literal["float32", "float16", "int8"]  # of exported weights
+Storage = Literal["float32", "float16", "float14", "float12", "int8"]  # of exported weights
 
 
 @dataclass(frozen=True)

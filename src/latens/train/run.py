@@ -30,9 +30,7 @@ def begin(run: Path, options: Options, device: torch.device, source: Path | None
     """A new run in the folder ``run``, which is empty or absent, or starts from the run ``source``."""
     options.check()
     if run.exists() and any(run.iterdir()):
-        raise ExistsError(
-            f"{run} is not empty: --resume {run} goes on with a run, --out starts in a new folder"
-        )
+        raise ExistsError(f"{run} is not empty: --resume {run} goes on with a run, --out starts in a new folder")
     engine = Engine(run, options, device, quiet)
     if source is None:
         engine.start()

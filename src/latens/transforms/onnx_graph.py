@@ -1,7 +1,13 @@
 """Description + weights -> ONNX graph. Needs the package ``onnx`` to build; running needs only a runtime.
 
-Weights are stored compactly (float16, or int8 with one scale a channel) and widened by nodes that the
-runtime folds into constants when it loads the graph; all arithmetic at run time is float32.
+Weights are stored compactly and widened by nodes that the runtime folds into constants when it loads the
+graph; all arithmetic at run time is float32. Storages:
+
+``float32``   as trained
+``float16``   half precision, 10 mantissa bits
+``float14``   float16 of which the 2 lowest mantissa bits are zero ...
+``float12``   ... or the 4 lowest: nothing to the graph, but a zip of it is that much smaller
+``int8``      one scale a channel
 """
 
 from __future__ import annotations
@@ -14,8 +20,17 @@ from onnx import TensorProto, helper, numpy_helper
 
 from latens.transforms import layers
 
-Storage = Literal["float32", "float16", "int8"]
+Storage = Literal["float32", "float16", "float14", "float12", "int8"]
+DROPPED = {"float16": 0, "float14": 2, "float12": 4}  # mantissa bits of float16
 OPSET = 17
+
+
+def _half(array: np.ndarray, dropped: int) -> np.ndarray:
+    """float16 with the ``dropped`` lowest mantissa bits rounded away (to nearest, ties away from zero)."""
+    bits = array.astype(np.float16).view(np.uint16).astype(np.int64)
+    if dropped:
+        bits = (bits + (1 << (dropped - 1))) >> dropped << dropped
+    return bits.astype(np.uint16).view(np.float16)
 
 
 class _Graph:
@@ -44,8 +59,9 @@ class _Graph:
         """A large constant, stored as the graph's storage says, with one int8 scale along ``axis``."""
         if self.storage == "float32":
             return self.exact(array)
-        if self.storage == "float16":
-            return self.node("Cast", self.constant(array.astype(np.float16)), to=TensorProto.FLOAT)
+        if self.storage in DROPPED:
+            halves = _half(array, DROPPED[self.storage])
+            return self.node("Cast", self.constant(halves), to=TensorProto.FLOAT)
         others = tuple(k for k in range(array.ndim) if k != axis)
         scale = np.maximum(np.abs(array).max(axis=others, keepdims=True), 1e-12) / 127
         integers = self.constant(np.rint(array / scale).astype(np.int8))
@@ -115,9 +131,7 @@ class _Graph:
                 return self.gdn(x, layer, **weights)
 
 
-def to_onnx(
-    network: layers.Network, weights: list[dict[str, np.ndarray]], storage: Storage = "float16"
-) -> bytes:
+def to_onnx(network: layers.Network, weights: list[dict[str, np.ndarray]], storage: Storage = "float16") -> bytes:
     """Serialise a network as an ONNX model with one input ``x`` (B, C, H, W) and one output ``y``, float32.
 
     Args:

@@ -56,9 +56,7 @@ class Conv(nn.Conv2d):
     """See `latens.transforms.layers.Conv`."""
 
     def __init__(self, layer: layers.Conv) -> None:
-        super().__init__(
-            layer.inputs, layer.outputs, layer.kernel, stride=layer.stride, padding=layer.kernel // 2
-        )
+        super().__init__(layer.inputs, layer.outputs, layer.kernel, stride=layer.stride, padding=layer.kernel // 2)
 
     def arrays(self) -> Arrays:
         assert self.bias is not None

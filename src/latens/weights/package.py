@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from latens.coding import Tables
-from latens.entropy.channels import PriorTables
+from latens.entropy.channels import Group, PriorTables
 from latens.errors import WeightsError
 from latens.runtime import PixelNetwork
 from latens.systems import MODELS, Model
@@ -40,7 +40,10 @@ class Weights:
         try:
             self.card: dict[str, Any] = json.loads(members["card.json"])
             self.model: Model = MODELS[self.card["model"]](**self.card["sizes"])
-            self.priors = {name: PriorTables(*entry) for name, entry in self.card["priors"].items()}
+            self.priors = {
+                name: PriorTables(first, tuple(Group(size, tuple(edges)) for size, edges in groups))
+                for name, (first, groups) in self.card["priors"].items()
+            }
             self.fingerprint = fingerprint(members)
         except (KeyError, TypeError, ValueError) as error:
             raise WeightsError(f"{source} is not a weights file of this version: {error!r}") from error
@@ -71,9 +74,7 @@ class Weights:
 def fingerprint(members: Mapping[str, bytes]) -> bytes:
     """4 bytes that name everything decoding depends on."""
     card = json.loads(members["card.json"])
-    digest = hashlib.sha256(
-        json.dumps([card["model"], card["sizes"], card["priors"]], sort_keys=True).encode()
-    )
+    digest = hashlib.sha256(json.dumps([card["model"], card["sizes"], card["priors"]], sort_keys=True).encode())
     for name in (*(f"{array}.npy" for array in ARRAYS), "g_s.onnx"):
         digest.update(len(members[name]).to_bytes(8, "little"))
         digest.update(members[name])

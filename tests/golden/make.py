@@ -1,0 +1,84 @@
+"""Makes golden files, once: what is there already is never written again.
+
+    python tests/golden/make.py
+
+Every NAME.ltn comes with NAME.crc, the CRC-32 of its symbols as little-endian int32. ``tiny-*`` are coded with
+tiny.ltm, weights that live here, so that they outlast every change of the shipped weights; ``shipped-*`` with
+those of the package. A golden file that no longer decodes to its symbols means that users' files do not either.
+"""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+
+import numpy as np
+from skimage import data
+
+import latens
+from latens.bitstream import unpack
+from latens.codec import find_weights
+from latens.coding import Decoder
+from latens.entropy.channels import Decode
+from latens.weights.shelf import shipped
+
+HERE = Path(__file__).parent
+PHOTOGRAPH = data.astronaut()
+RANDOM = np.random.default_rng(2017)
+PICTURES = {
+    "pixel": PHOTOGRAPH[200:201, 200:201],
+    "odd": PHOTOGRAPH[20:85, 150:277],
+    "noise": RANDOM.integers(0, 256, (40, 56, 3), dtype=np.uint8),  # many escapes
+    "flat": np.full((33, 47, 3), (12, 200, 99), np.uint8),
+    "face": PHOTOGRAPH[40:168, 160:288],
+}
+
+
+def tiny() -> Path:
+    """Weights of a small model, in closed form from photographs."""
+    path = HERE / "tiny.ltm"
+    if not path.exists():
+        import torch
+
+        from latens.systems import Balle2017
+        from latens.train.closed_form import closed_form
+        from latens.train.data import to_input
+        from latens.train.export import export
+        from latens.train.noise import Trainable
+
+        torch.manual_seed(2017)
+        module = Trainable(Balle2017(N1=12, N2=16, M=12), radius=32)
+        tiles = torch.from_numpy(
+            np.stack([PHOTOGRAPH[r : r + 128, c : c + 128] for r in (0, 128, 256) for c in (0, 128, 256)])
+        )
+        nets, prior = module.networks, module.priors["y"]
+        closed_form(nets["g_a"], nets["g_s"], prior, to_input(tiles), 0.01)
+        export(module, tiles, path, {"lmbda": 0.01, "training": "closed form"})
+    return path
+
+
+def symbols_crc(path: Path, weights: Path | None) -> str:
+    """The CRC-32 of a file's symbols, in hexadecimal."""
+    container = unpack(path.read_bytes())
+    header = container.header
+    found = find_weights(header, weights)
+    channel = Decode(Decoder(found.tables, container.tiles[0].payload), found.priors, header.height, header.width)
+    found.model.code(None, channel)
+    return f"{zlib.crc32(np.concatenate(channel.symbols).astype('<i4').tobytes()):08x}"
+
+
+def main() -> None:
+    jobs = [(f"tiny-{name}", picture, tiny(), 50.0) for name, picture in PICTURES.items()]
+    for model in shipped():
+        for point in model.points:
+            jobs.append((f"shipped-{model.id}-{point.fingerprint}", PICTURES["odd"], None, point.quality[0]))
+    for name, picture, weights, quality in jobs:
+        path = HERE / f"{name}.ltn"
+        if not path.exists():
+            path.write_bytes(latens.encode(picture, quality=quality, model=weights or "balle2017"))
+            path.with_suffix(".crc").write_text(symbols_crc(path, weights) + "\n")
+            print("made", path.name)
+
+
+if __name__ == "__main__":
+    main()
