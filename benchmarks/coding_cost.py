@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -23,21 +24,33 @@ from latens.coding import Decoder
 from latens.entropy.channels import Decode
 
 
+class Recording(Decode):
+    """A decoder that remembers which table coded which symbol."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.tables: list[np.ndarray] = []
+
+    def _exchange(self, symbols: np.ndarray | None, index: np.ndarray) -> np.ndarray:
+        self.tables.append(index)
+        return super()._exchange(symbols, index)
+
+
 def costs(data: bytes) -> tuple[int, float, int, int]:
-    """Of one file: payload bits, ideal bits of the symbols inside their tables, symbols, escapes."""
+    """Of one file: payload bits, ideal bits (an escape at its table's price), symbols, escapes."""
     container = unpack(data)
     header, payload = container.header, container.tiles[0].payload
     weights = find_weights(header, None)
-    channel = Decode(Decoder(weights.tables, payload), weights.priors, header.height, header.width)
+    channel = Recording(Decoder(weights.tables, payload), weights.priors, header.height, header.width)
     weights.model.code(None, channel)
-    symbols = np.concatenate(channel.symbols)
+    symbols, index = np.concatenate(channel.symbols), np.concatenate(channel.tables)
     ideal, escapes = 0.0, 0
-    for number, plane in enumerate(symbols.reshape(len(weights.tables), -1)):
+    for number in np.unique(index):
         offset, masses = weights.tables.table(number)
-        inside = (plane >= offset) & (plane < offset + len(masses) - 1)
-        entries = np.where(inside, plane - offset, len(masses) - 1)
+        entries = symbols[index == number].astype(np.int64) - offset
+        entries[(entries < 0) | (entries >= len(masses) - 1)] = len(masses) - 1
         ideal -= np.log2(masses[entries] / 2**16).sum()
-        escapes += int((~inside).sum())
+        escapes += int((entries == len(masses) - 1).sum())
     return 8 * len(payload), ideal, symbols.size, escapes
 
 

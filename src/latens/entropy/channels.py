@@ -75,21 +75,16 @@ class PriorTables(NamedTuple):
         return sum(group.size for group in self.groups)
 
 
-def activity(magnitude: np.ndarray) -> np.ndarray:
-    """How much happens around each position: 4 times its own magnitude and that of the 3x3 around it.
+def activity(busy: np.ndarray) -> np.ndarray:
+    """How much happens around each position: 8 times its own count and those of the 3x3 around it.
 
-    magnitude: integers (..., H, W), the sums of |q| over the channels coded so far. Integers all the way.
+    busy: integers (..., H, W), how many of the latents coded so far are not 0. Integers all the way.
     """
-    padded = np.pad(magnitude, [(0, 0)] * (magnitude.ndim - 2) + [(1, 1), (1, 1)], mode="edge")
-    height, width = magnitude.shape[-2:]
+    padded = np.pad(busy, [(0, 0)] * (busy.ndim - 2) + [(1, 1), (1, 1)], mode="edge")
+    height, width = busy.shape[-2:]
     around = sum(padded[..., r : r + height, c : c + width] for r in range(3) for c in range(3))
-    total: np.ndarray = 4 * magnitude + around
+    total: np.ndarray = 8 * busy + around
     return total
-
-
-def magnitudes(symbols: np.ndarray) -> np.ndarray:
-    """|q| of int32 symbols as int64, clipped so that no sum of them overflows."""
-    return np.minimum(np.abs(symbols.astype(np.int64)), 2**20)
 
 
 class _Coding:
@@ -112,15 +107,15 @@ class _Coding:
         rows, columns = -(-self.height // stride), -(-self.width // stride)
         q = np.empty((tables.channels, rows, columns), np.int32)
         rounded = None if y is None else np.rint(y[0]).astype(np.int32)
-        magnitude = np.zeros((rows, columns), np.int64)
+        busy = np.zeros((rows, columns), np.int64)
         table, low = tables.first, 0
         for size, thresholds in tables.groups:
-            context = np.searchsorted(np.asarray(thresholds, np.int64), activity(magnitude))
+            context = np.searchsorted(np.asarray(thresholds, np.int64), activity(busy))
             index = table + context * size + np.arange(size)[:, None, None]
             high = low + size
             symbols = None if rounded is None else rounded[low:high].ravel()
             q[low:high] = self._exchange(symbols, index.ravel()).reshape(size, rows, columns)
-            magnitude += magnitudes(q[low:high]).sum(0)
+            busy += (q[low:high] != 0).sum(0)
             table, low = table + size * (len(thresholds) + 1), high
         return q[None].astype(np.float32)
 

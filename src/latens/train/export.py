@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from latens.coding import Tables, integer_table
-from latens.entropy.channels import Group, PriorTables, activity, magnitudes
+from latens.entropy.channels import Group, PriorTables, activity
 from latens.train.data import to_input
 from latens.train.density import PiecewiseLinearDensity
 from latens.train.noise import Trainable
@@ -22,7 +22,7 @@ from latens.weights.package import write
 
 PSEUDO_COUNT = 200.0  # symbols that the learned density is worth beside the counted ones
 CONTEXT_COUNT = 30.0  # symbols that a channel's table is worth beside those counted in one context
-GROUPS, CONTEXTS = 10, 10
+FIRST_GROUP, GROUPS, CONTEXTS = 3, 24, 16  # groups grow geometrically: the first say most about the rest
 
 
 class _Counting:
@@ -56,9 +56,10 @@ def refit(
     pmf, first = density.pmf()
     groups: list[Group] = []
     tables: list[tuple[int, np.ndarray]] = []
-    magnitude = np.zeros((symbols.shape[0], *symbols.shape[2:]), np.int64)
-    for channels in np.array_split(np.arange(len(pmf)), min(GROUPS, len(pmf))):
-        seen = activity(magnitude)
+    busy = np.zeros((symbols.shape[0], *symbols.shape[2:]), np.int64)
+    ends = np.unique(np.geomspace(min(FIRST_GROUP, len(pmf)), len(pmf), GROUPS).round().astype(int))
+    for channels in np.split(np.arange(len(pmf)), ends[:-1]):
+        seen = activity(busy)
         levels = np.quantile(seen, np.linspace(0, 1, CONTEXTS + 1)[1:-1]).astype(np.int64)
         thresholds = tuple(int(edge) for edge in np.unique(levels)) if groups else ()
         context = np.searchsorted(np.asarray(thresholds, np.int64), seen)
@@ -74,7 +75,7 @@ def refit(
                 posterior = counted + CONTEXT_COUNT * distribution
                 tables.append(integer_table(posterior / posterior.sum(), first))
         groups.append(Group(len(channels), thresholds))
-        magnitude += magnitudes(symbols[:, channels]).sum(1)
+        busy += (symbols[:, channels] != 0).sum(1)
     return tuple(groups), tables
 
 
