@@ -45,7 +45,7 @@ def parameters(network: Network) -> int:
 def receptive_field(network: Network) -> int:
     """Side, in samples of the *input*, of the square that one output sample can depend on.
 
-    For an up-sampling network this is the number of latent positions; a fractional reach is rounded up.
+    For an up-sampling network this is the number of latent positions that the widest of its phases sees.
     """
     reach, jump = Fraction(1), Fraction(1)  # jump: input samples between neighbouring outputs
     for layer in network:
@@ -55,4 +55,4 @@ def receptive_field(network: Network) -> int:
         elif isinstance(layer, Deconv):
             jump /= layer.stride
             reach += (layer.kernel - 1) * jump
-    return -(-reach.numerator // reach.denominator)
+    return reach.numerator // reach.denominator  # a window this wide covers at most as many whole samples

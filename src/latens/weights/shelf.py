@@ -102,6 +102,7 @@ def by_fingerprint(code: str, fingerprint: bytes) -> Path:
     if point is None:
         raise WeightsError(
             f"the file was written with {info.id} weights {fingerprint.hex()}, which are not among those "
-            f"of this version ({', '.join(entry.fingerprint for entry in info.points)})"
+            f"of this version ({', '.join(entry.fingerprint for entry in info.points)}); "
+            "weights of your own are named with --weights FILE.ltm"
         )
     return path_of(info, point)
