@@ -13,13 +13,13 @@ import pytest
 
 pytest.importorskip("onnx", reason="needs the extra train")
 
-from latens.coding import Tables, integer_table  # noqa: E402
-from latens.entropy.channels import Group, PriorTables  # noqa: E402
-from latens.errors import WeightsError  # noqa: E402
-from latens.systems import Balle2017  # noqa: E402
-from latens.transforms import GDN, Conv, Deconv, Network  # noqa: E402
-from latens.transforms.onnx_graph import to_onnx  # noqa: E402
-from latens.weights.package import Weights, load, write  # noqa: E402
+from latens.coding import Tables, integer_table
+from latens.entropy.channels import Group, PriorTables
+from latens.errors import WeightsError
+from latens.systems import Balle2017
+from latens.transforms import GDN, Conv, Deconv, Network
+from latens.transforms.onnx_graph import to_onnx
+from latens.weights.package import Weights, load, write
 
 MODEL = Balle2017(N1=2, N2=2, M=3)
 CARD: dict[str, Any] = {

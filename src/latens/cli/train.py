@@ -51,7 +51,10 @@ def train(
     metric: Annotated[str, typer.Option(help="mse or ms-ssim.")] = "mse",
     steps: Annotated[int | None, typer.Option(help="Steps of the whole run. [default: 10000]")] = None,
     time_limit: Annotated[str | None, typer.Option(help="Stop this slice after 9m, 1.5h ...")] = None,
-    size: Annotated[list[str] | None, typer.Option(help="A size of the model, such as M=192; repeatable.")] = None,
+    size: Annotated[
+        list[str] | None,
+        typer.Option(help="A size of the model, such as M=192; repeatable. [default: those of --from]"),
+    ] = None,
     batch: Annotated[int, typer.Option(help="Crops a step.")] = 8,
     crop: Annotated[int, typer.Option(help="Their side in pixels.")] = 128,
     lr: Annotated[float, typer.Option(help="Learning rate of the convolutions.")] = 4e-4,
@@ -99,8 +102,9 @@ def train(
         engine = run.resume(resume, run.device_named(device), steps, folders, quiet)
     else:
         assert out is not None
+        inherited = Options.load(source / "options.json").sizes if source else {}
         options = Options(
-            model=model, sizes=sizes(size or []), data=folders,
+            model=model, sizes={**inherited, **sizes(size or [])}, data=folders,
             validation=tuple(str(path) for path in validate or ()), lmbda=lmbda, metric=metric,  # type: ignore[arg-type]
             steps=10_000 if steps is None else steps, batch=batch, crop=crop, lr=lr, decay=decay,
             ema=ema, seed=seed, start=start, norm_lr=norm_lr, quantiser=quantiser,  # type: ignore[arg-type]

@@ -33,7 +33,13 @@ class Parameters(NamedTuple):
 
 
 class Channel(Protocol):
-    """What a model may do with its latents."""
+    """What a model may do with its latents.
+
+    ``networks`` are the model's probability networks by name (hyper-transforms, context, parameters): modules
+    in training, integer networks in coding.
+    """
+
+    networks: Mapping[str, Callable[..., Any]]
 
     def factorised(self, y: Any, prior: str, *, stride: int) -> Any:
         """Independent latents with one table per channel: (B, C, H/stride, W/stride)."""
@@ -90,8 +96,14 @@ def activity(busy: np.ndarray) -> np.ndarray:
 class _Coding:
     """What encoding and decoding share: positions, indices and the record of the symbols."""
 
-    def __init__(self, priors: Mapping[str, PriorTables], height: int, width: int) -> None:
-        self.priors, self.height, self.width = priors, height, width
+    def __init__(
+        self,
+        priors: Mapping[str, PriorTables],
+        height: int,
+        width: int,
+        networks: Mapping[str, Callable[..., Any]] | None = None,
+    ) -> None:
+        self.priors, self.height, self.width, self.networks = priors, height, width, networks or {}
         self.symbols: list[np.ndarray] = []  # as coded, for the checksum
 
     def _exchange(self, symbols: np.ndarray | None, index: np.ndarray) -> np.ndarray:
@@ -147,8 +159,15 @@ class _Coding:
 class Encode(_Coding):
     """Rounds the latents and pushes the symbols to an encoder."""
 
-    def __init__(self, encoder: Encoder, priors: Mapping[str, PriorTables], height: int, width: int) -> None:
-        super().__init__(priors, height, width)
+    def __init__(
+        self,
+        encoder: Encoder,
+        priors: Mapping[str, PriorTables],
+        height: int,
+        width: int,
+        networks: Mapping[str, Callable[..., Any]] | None = None,
+    ) -> None:
+        super().__init__(priors, height, width, networks)
         self.encoder = encoder
 
     def _exchange(self, symbols: np.ndarray | None, index: np.ndarray) -> np.ndarray:
@@ -161,8 +180,15 @@ class Encode(_Coding):
 class Decode(_Coding):
     """Pops the symbols from a decoder."""
 
-    def __init__(self, decoder: Decoder, priors: Mapping[str, PriorTables], height: int, width: int) -> None:
-        super().__init__(priors, height, width)
+    def __init__(
+        self,
+        decoder: Decoder,
+        priors: Mapping[str, PriorTables],
+        height: int,
+        width: int,
+        networks: Mapping[str, Callable[..., Any]] | None = None,
+    ) -> None:
+        super().__init__(priors, height, width, networks)
         self.decoder = decoder
 
     def _exchange(self, symbols: np.ndarray | None, index: np.ndarray) -> np.ndarray:

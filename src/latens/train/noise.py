@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -22,9 +22,13 @@ class Noise:
     """
 
     def __init__(
-        self, priors: nn.ModuleDict, generator: torch.Generator | None = None, rounded: bool = False
+        self,
+        priors: nn.ModuleDict,
+        generator: torch.Generator | None = None,
+        rounded: bool = False,
+        networks: Mapping[str, Callable[..., Any]] | None = None,
     ) -> None:
-        self.priors, self.generator, self.rounded = priors, generator, rounded
+        self.priors, self.generator, self.rounded, self.networks = priors, generator, rounded, networks or {}
         self.bits: list[Tensor] = []  # one sum per call
 
     def _noisy(self, y: Tensor) -> Tensor:
@@ -64,6 +68,35 @@ class Noise:
         return self._arriving(y, y_tilde, mean)
 
 
+class Rounded(Noise):
+    """What coding does, over PyTorch: latents are rounded around their means, and scanned step by step."""
+
+    def _noisy(self, y: Tensor) -> Tensor:
+        return y.float().round()
+
+    def gaussian(self, y: Tensor, prior: str, parameters: Parameters) -> Tensor:
+        mean, scale = parameters
+        q = (y.float() - mean).round()
+        self.bits.append(self.priors[prior].bits(q, scale).sum())  # type: ignore[operator]
+        y_hat: Tensor = q + mean
+        return y_hat
+
+    def scan(
+        self,
+        y: Tensor,
+        prior: str,
+        steps: Iterable[Any],
+        predict: Callable[[Any, Any], Parameters],
+        *,
+        shape: tuple[int, ...],
+    ) -> Tensor:
+        """Each step is predicted from the rounded latents before it."""
+        y_hat = torch.zeros(shape, device=y.device)
+        for step in steps:
+            y_hat[step] = self.gaussian(y[step], prior, predict(y_hat, step))
+        return y_hat
+
+
 class Played(NamedTuple):
     """What a training step sees: the reconstruction (B, 3, H, W) and the total bits of the batch."""
 
@@ -84,19 +117,17 @@ class Trainable(nn.Module):
 
     def forward(self, x: Tensor, generator: torch.Generator | None = None, rounded: bool = False) -> Played:
         """x (B, 3, H, W) in [0, 1], sides multiples of the model's stride; ``rounded``: see `Noise`."""
-        channel = Noise(self.priors, generator, rounded)
+        channel = Noise(self.priors, generator, rounded, _by_name(self.networks))
         y_tilde = self.model.code(self.networks["g_a"](x), channel)
         return Played(self.networks["g_s"](y_tilde), torch.stack(channel.bits).sum())
 
     @torch.no_grad()
     def rounded(self, x: Tensor) -> Played:
         """The same with really rounded latents and the bits of their tables, for validation."""
-        y_hat = self.networks["g_a"](x).float().round()
-        channel = _Rounded(self.priors)
-        y_hat = self.model.code(y_hat, channel)
+        channel = Rounded(self.priors, networks=_by_name(self.networks))
+        y_hat = self.model.code(self.networks["g_a"](x), channel)
         return Played(self.networks["g_s"](y_hat), torch.stack(channel.bits).sum())
 
 
-class _Rounded(Noise):
-    def _noisy(self, y: Tensor) -> Tensor:
-        return y.float().round()
+def _by_name(networks: nn.ModuleDict) -> dict[str, Callable[..., Any]]:
+    return dict(networks.items())
