@@ -257,8 +257,7 @@ def test_validation_rounds_as_coding_does(rows: int, columns: int) -> None:
     y_hat = Sketch().code(torch.from_numpy(y), channel)
     assert np.array_equal(y_hat, sent.y_hat)
     bits = float(sum(channel.bits[1:]))  # those of y, without the integer tables' rounding
-    masses = np.array([TABLES.table(number)[1].max() for number in range(len(TABLES))])
-    assert (masses > 0).all() and bits / 8 == pytest.approx(len(sent.data), rel=0.2, abs=16)
+    assert bits / 8 == pytest.approx(len(sent.data), rel=0.2, abs=16)
 
 
 @pytest.mark.parametrize("rounded", [False, True])

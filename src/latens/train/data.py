@@ -23,17 +23,20 @@ def _encoded(source: Path) -> Iterator[tuple[str, bytes]]:
     """The picture files in a folder (searched through), in a tar shard, or the one file itself."""
     if source.is_dir():
         for path in sorted(source.rglob("*")):
-            if path.suffix.lower() in SUFFIXES:
+            if path.suffix.lower() in SUFFIXES and path.is_file():
                 yield str(path), path.read_bytes()
             elif path.suffix == ".tar":
                 yield from _encoded(path)
     elif source.suffix == ".tar":
-        with tarfile.open(source) as shard:
-            for member in shard:
-                if member.isfile() and Path(member.name).suffix.lower() in SUFFIXES:
-                    file = shard.extractfile(member)
-                    assert file is not None
-                    yield f"{source}:{member.name}", file.read()
+        try:
+            with tarfile.open(source) as shard:
+                for member in shard:
+                    if member.isfile() and Path(member.name).suffix.lower() in SUFFIXES:
+                        file = shard.extractfile(member)
+                        assert file is not None
+                        yield f"{source}:{member.name}", file.read()
+        except (tarfile.TarError, OSError) as error:
+            raise TrainingError(f"{source} cannot be read as a tar shard: {error}") from error
     elif source.is_file():
         yield str(source), source.read_bytes()
     else:
@@ -45,7 +48,7 @@ def _decoded(item: tuple[str, bytes]) -> np.ndarray | str:
     try:
         with Image.open(io.BytesIO(data)) as image:
             return np.asarray(image.convert("RGB"))
-    except (OSError, ValueError, SyntaxError) as error:
+    except Exception as error:  # Pillow's readers meet damage with errors of many kinds
         return f"{name}: {error}"
 
 

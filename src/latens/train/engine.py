@@ -176,7 +176,8 @@ class Engine:
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         norm = nn.utils.clip_grad_norm_(self.module.networks.parameters(), options.clip)
-        if not (torch.isfinite(loss) and torch.isfinite(norm)):
+        rest = nn.utils.get_total_norm([p.grad for p in self.module.priors.parameters() if p.grad is not None])
+        if not torch.isfinite(loss + norm + rest):
             self.skipped += 1
             return torch.zeros(3, device=self.device)
         self.optimiser.step()
@@ -194,17 +195,19 @@ class Engine:
             raise TrainingError("validation needs held-out pictures: --validate")
         current = self.average.apply(self.module)
         tiles = self.held_out.tiles(VALIDATION_CROP)
-        bits, squares, pixels = 0.0, [], 0
+        bits, distortions, squares, pixels = 0.0, 0.0, [], 0
         for batch in torch.split(tiles, 8):
             x = to_input(batch, self.device)
             played = self.module.rounded(x)
             bits += float(played.bits)
             pixels += x.shape[0] * x.shape[2] * x.shape[3]
-            squares += ((played.x_hat.clamp(0, 1) - x) ** 2).mean((1, 2, 3)).tolist()
+            x_hat = played.x_hat.clamp(0, 1)
+            distortions += float(distortion(x, x_hat, self.options.metric)) * len(x)
+            squares += ((x_hat - x) ** 2).mean((1, 2, 3)).tolist()
         self.module.load_state_dict(current)
-        bpp, mse = bits / pixels, float(np.mean(squares))
+        bpp = bits / pixels
         return {
-            "loss": bpp + self.options.lmbda * 255**2 * mse,
+            "loss": bpp + self.options.lmbda * distortions / len(tiles),
             "bpp": bpp,
             "psnr": float(np.mean([-10 * math.log10(square) for square in squares])),
         }

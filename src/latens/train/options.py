@@ -6,7 +6,7 @@ import dataclasses
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_type_hints
 
 from latens.errors import TrainingError
 from latens.systems import MODELS, Model
@@ -47,10 +47,7 @@ class Options:
         """Itself, or a TrainingError that names the value and the rule."""
         if self.model not in MODELS:
             raise TrainingError(f"model is {self.model!r}, and must be one of {', '.join(MODELS)}")
-        known = {entry.name for entry in dataclasses.fields(MODELS[self.model])}
-        for name in self.sizes:
-            if name not in known:
-                raise TrainingError(f"size {name!r} is not one of {self.model}: {', '.join(sorted(known))}")
+        self._check_sizes()
         stride = MODELS[self.model].stride
         rules = {
             "crop": (self.crop % stride == 0 and self.crop > 0, f"a positive multiple of {stride}"),
@@ -58,6 +55,8 @@ class Options:
             "steps": (self.steps >= 0, "at least 0"),
             "batch": (self.batch >= 1, "at least 1"),
             "lr": (self.lr > 0, "above 0"),
+            "norm_lr": (self.norm_lr >= 0, "at least 0"),
+            "seed": (0 <= self.seed < 2**32, "from 0 to 2^32 - 1"),
             "decay": (0 <= self.decay <= 1, "from 0 to 1"),
             "ema": (0 <= self.ema < 1, "at least 0 and below 1"),
             "data": (bool(self.data), "at least one folder or tar shard"),
@@ -68,6 +67,18 @@ class Options:
         if self.metric == "ms-ssim" and self.crop < 176:
             raise TrainingError(f"crop is {self.crop}, and MS-SSIM's five scales need 176 or more")
         return self
+
+    def _check_sizes(self) -> None:
+        fields = {entry.name for entry in dataclasses.fields(MODELS[self.model])}
+        kinds = get_type_hints(MODELS[self.model])
+        for name, value in self.sizes.items():
+            if name not in fields:
+                raise TrainingError(f"size {name!r} is not one of {self.model}: {', '.join(sorted(fields))}")
+            words = get_args(kinds[name])  # of a Literal; the other sizes are counts
+            if words and value not in words:
+                raise TrainingError(f"size {name} is {value!r}, and must be one of {', '.join(words)}")
+            if not words and (not isinstance(value, int) or value < 1):
+                raise TrainingError(f"size {name} is {value!r}, and must be a whole number from 1")
 
     def save(self, path: Path) -> None:
         path.write_text(json.dumps(dataclasses.asdict(self), indent=2) + "\n")
@@ -85,7 +96,7 @@ class Options:
             return cls(**tuples)
         except FileNotFoundError:
             raise TrainingError(f"{path.parent} is not a training run: it has no {path.name}") from None
-        except (TypeError, ValueError) as error:
+        except (AttributeError, TypeError, ValueError) as error:
             raise TrainingError(f"{path} cannot be read: {error}") from error
 
 

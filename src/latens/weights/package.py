@@ -16,6 +16,7 @@ import hashlib
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -30,6 +31,7 @@ from latens.runtime import PixelNetwork
 from latens.systems import MODELS, Model
 
 ARRAYS = ("offsets", "sizes", "masses")
+MEMBERS = ("card.json", "g_a.onnx", "g_s.onnx", *(f"{array}.npy" for array in ARRAYS))
 
 
 class Weights:
@@ -37,6 +39,9 @@ class Weights:
 
     def __init__(self, members: Mapping[str, bytes], source: str) -> None:
         self._members, self.source = members, source
+        missing = [name for name in MEMBERS if name not in members]
+        if missing:
+            raise WeightsError(f"{source} is not a weights file: it has no {', '.join(missing)}")
         try:
             self.card: dict[str, Any] = json.loads(members["card.json"])
             self.model: Model = MODELS[self.card["model"]](**self.card["sizes"])
@@ -45,12 +50,12 @@ class Weights:
                 for name, (first, groups) in self.card["priors"].items()
             }
             self.fingerprint = fingerprint(members)
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise WeightsError(f"{source} is not a weights file of this version: {error!r}") from error
-        if self.card["fingerprint"] != self.fingerprint.hex():
+        if self.card.get("fingerprint") != self.fingerprint.hex():
             raise WeightsError(
                 f"{source} is damaged: its fingerprint is {self.fingerprint.hex()}, "
-                f"and its card says {self.card['fingerprint']}"
+                f"and its card says {self.card.get('fingerprint')}"
             )
 
     @cached_property
@@ -114,5 +119,5 @@ def load(path: Path) -> Weights:
     try:
         with zipfile.ZipFile(path) as archive:
             return Weights({name: archive.read(name) for name in archive.namelist()}, path.name)
-    except (OSError, zipfile.BadZipFile, EOFError) as error:
+    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise WeightsError(f"{path} cannot be read as weights: {error}") from error

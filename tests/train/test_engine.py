@@ -1,0 +1,198 @@
+"""The training loop: cut into slices or not, interrupted or not, a run is the same run."""
+
+import copy
+import dataclasses
+import json
+import math
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+torch = pytest.importorskip("torch", reason="training needs PyTorch")
+
+from latens.errors import TrainingError  # noqa: E402
+from latens.train import engine as engine_module  # noqa: E402
+from latens.train import run  # noqa: E402
+from latens.train.engine import Engine  # noqa: E402
+from latens.train.options import Options  # noqa: E402
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory, photograph: np.ndarray) -> Path:
+    folder = tmp_path_factory.mktemp("photos")
+    for k in range(4):
+        part = photograph[100 * k : 100 * k + 96, 60 * k : 60 * k + 128]
+        Image.fromarray(part).save(folder / f"{k}.png")
+    return folder
+
+
+@pytest.fixture
+def options(photos: Path) -> Options:
+    return Options(
+        sizes={"N1": 8, "N2": 8, "M": 8}, data=(str(photos),), steps=20, batch=2, crop=32, radius=16, warmup=5
+    )
+
+
+def begun(path: Path, options: Options, **more: Any) -> Engine:
+    return run.begin(path, options, CPU, more.get("source"), quiet=True)
+
+
+def interrupted_after(engine: Engine, steps: int, number: int = signal.SIGTERM) -> bool:
+    """Train, and be told to stop during the ``steps``-th step from now."""
+    whole, done = engine._train_step, []
+
+    def step() -> torch.Tensor:
+        done.append(1)
+        if len(done) == steps:
+            signal.raise_signal(number)
+        return whole()
+
+    engine._train_step = step  # type: ignore[method-assign]
+    finished = engine.train()
+    engine._train_step = whole  # type: ignore[method-assign]
+    return finished
+
+
+def everything(engine: Engine) -> dict[str, torch.Tensor]:
+    """All that training changes, by name."""
+    found = {f"module.{k}": v for k, v in engine.module.state_dict().items()}
+    found |= {f"average.{k}": v for k, v in engine.average.shadow.items()}
+    for number, moments in engine.optimiser.state_dict()["state"].items():
+        found |= {f"adam.{number}.{k}": torch.as_tensor(v) for k, v in moments.items()}
+    return {name: value.clone() for name, value in found.items()}
+
+
+def assert_equal(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> None:
+    assert found.keys() == expected.keys() and len(found) > 60
+    different = [name for name in expected if not torch.equal(found[name], expected[name])]
+    assert not different
+
+
+@pytest.mark.parametrize("quantiser", ["noise", "mixed"])
+def test_twenty_steps_are_ten_and_a_resume_and_ten_exactly(
+    tmp_path: Path, options: Options, quantiser: str
+) -> None:
+    options = dataclasses.replace(options, quantiser=quantiser)  # type: ignore[arg-type]
+    whole = begun(tmp_path / "whole", options)
+    before = everything(whole)
+    assert whole.train() and whole.step == 20
+    assert all(not torch.equal(v, everything(whole)[k]) for k, v in before.items() if ".weight" in k)
+    first = begun(tmp_path / "cut", options)
+    assert not interrupted_after(first, 10) and first.step == 10
+    torch.manual_seed(99)  # nothing may hang on the global state
+    second = run.resume(tmp_path / "cut", CPU, None, (), quiet=True)
+    assert second.step == 10
+    assert_equal(everything(second), everything(first))
+    assert second.train() and second.step == 20
+    assert_equal(everything(second), everything(whole))
+
+
+def test_a_run_extended_before_its_decay_is_the_longer_run(tmp_path: Path, options: Options) -> None:
+    constant = dataclasses.replace(options, decay=0.0)
+    whole = begun(tmp_path / "whole", dataclasses.replace(constant, steps=12))
+    whole.train()
+    begun(tmp_path / "short", dataclasses.replace(constant, steps=6)).train()
+    longer = run.resume(tmp_path / "short", CPU, 12, (), quiet=True)
+    assert longer.train() and longer.step == 12
+    assert_equal(everything(longer), everything(whole))
+    assert Options.load(tmp_path / "short" / "options.json").steps == 12
+    with pytest.raises(TrainingError, match="steps is 5, and must be at least the run's 12"):
+        run.resume(tmp_path / "short", CPU, 5, (), quiet=True)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_slice_after_its_step_with_a_checkpoint(
+    tmp_path: Path, options: Options, number: int
+) -> None:
+    handlers = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
+    engine = begun(tmp_path / "run", options)
+    assert interrupted_after(engine, 3, number) is False
+    assert engine.step == 3
+    assert torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["step"] == 3
+    assert not list((tmp_path / "run").glob("*.tmp"))
+    assert [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)] == handlers
+
+
+def test_a_time_limit_ends_the_slice(tmp_path: Path, options: Options) -> None:
+    engine = begun(tmp_path / "run", dataclasses.replace(options, steps=10**6))
+    assert engine.train(0.0) is False and engine.step == 0
+    assert engine.train(0.3) is False and 0 < engine.step < 10**5
+    assert engine.seconds == pytest.approx(0.3, abs=0.5)
+    resumed = run.resume(tmp_path / "run", CPU, None, (), quiet=True)
+    assert resumed.step == engine.step and resumed.seconds == engine.seconds
+
+
+def test_a_step_whose_loss_is_not_finite_is_skipped_and_counted(
+    tmp_path: Path, options: Options, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = begun(tmp_path / "run", options)
+    interrupted_after(engine, 3)
+    before, real = everything(engine), engine_module.distortion
+    monkeypatch.setattr(engine_module, "distortion", lambda *a: real(*a) * math.nan)
+    interrupted_after(engine, 2)
+    assert (engine.step, engine.skipped) == (5, 2)
+    assert_equal(everything(engine), before)
+    monkeypatch.undo()
+    assert engine.train() and engine.skipped == 2
+    assert all(torch.isfinite(value).all() for value in everything(engine).values())
+    resumed = run.resume(tmp_path / "run", CPU, None, (), quiet=True)
+    assert resumed.skipped == 2
+
+
+@pytest.mark.parametrize("part", ["networks.g_a.1.weight", "networks.g_s.0.gamma_root", "priors.y.logits"])
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_step_with_any_gradient_that_is_not_finite_is_skipped(
+    tmp_path: Path, options: Options, part: str, value: float
+) -> None:
+    engine = begun(tmp_path / "run", options)
+    interrupted_after(engine, 1)
+    before = everything(engine)
+    hook = dict(engine.module.named_parameters())[part].register_hook(lambda gradient: gradient * value)
+    interrupted_after(engine, 1)
+    hook.remove()
+    assert engine.skipped == 1
+    assert_equal(everything(engine), before)
+
+
+def test_training_lowers_the_loss_and_logs_it(tmp_path: Path, options: Options) -> None:
+    engine = begun(tmp_path / "run", dataclasses.replace(options, start="random", steps=60, batch=4, lr=2e-3))
+    engine.train(every=20)
+    lines = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [20, 40, 60]
+    assert set(lines[0]) == {"step", "kind", "loss", "bpp", "psnr", "images/s", "skipped"}
+    assert lines[-1]["loss"] < 0.8 * lines[0]["loss"] and lines[-1]["psnr"] > lines[0]["psnr"]
+
+
+def test_skipped_steps_do_not_flatter_the_logged_loss(
+    tmp_path: Path, options: Options, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The mean is over the steps that were taken."""
+    real, calls = engine_module.distortion, []
+
+    def sometimes(*arguments: Any) -> torch.Tensor:
+        calls.append(1)
+        return real(*arguments) * (math.nan if len(calls) % 4 else 1)
+
+    constant = dataclasses.replace(options, lr=1e-9, norm_lr=0.0, density_lr=0.0, steps=8)
+    begun(tmp_path / "clean", constant).train(every=8)
+    monkeypatch.setattr(engine_module, "distortion", sometimes)
+    begun(tmp_path / "holes", constant).train(every=8)
+    clean, holes = (json.loads((tmp_path / n / "log.jsonl").read_text()) for n in ("clean", "holes"))
+    assert holes["skipped"] == 6
+    assert holes["loss"] == pytest.approx(clean["loss"], rel=0.5)
+
+
+def test_the_average_follows_the_weights_more_slowly(tmp_path: Path, options: Options) -> None:
+    engine = begun(tmp_path / "run", dataclasses.replace(options, ema=0.9))
+    start = copy.deepcopy(engine.average.shadow)
+    engine.train()
+    name = "networks.g_a.1.weight"
+    moved = (engine.module.state_dict()[name] - start[name]).norm()
+    followed = (engine.average.shadow[name] - start[name]).norm()
+    assert 0.05 * moved < followed < 0.95 * moved

@@ -1,0 +1,184 @@
+"""A slice of a run: its folder, its beginnings, and the model it exports."""
+
+import dataclasses
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+torch = pytest.importorskip("torch", reason="training needs PyTorch")
+pytest.importorskip("onnx", reason="exporting needs the extra train")
+
+import latens  # noqa: E402
+from latens.errors import ExistsError, TrainingError  # noqa: E402
+from latens.train import run  # noqa: E402
+from latens.train.data import to_input  # noqa: E402
+from latens.train.options import Options  # noqa: E402
+from latens.weights.package import load  # noqa: E402
+
+CPU = torch.device("cpu")
+KEYS = {"run", "step", "steps", "skipped", "seconds", "validation", "fingerprint", "model"}
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory, photograph: np.ndarray) -> Path:
+    folder = tmp_path_factory.mktemp("photos")
+    for k, (r, c) in enumerate(np.ndindex(4, 4)):
+        Image.fromarray(photograph[128 * r : 128 * r + 128, 128 * c : 128 * c + 112]).save(folder / f"{k}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def options(photos: Path, tmp_path_factory: pytest.TempPathFactory, photograph: np.ndarray) -> Options:
+    held_out = tmp_path_factory.mktemp("held_out") / "face.png"
+    Image.fromarray(photograph[:256, 100:400]).save(held_out)
+    return Options(
+        sizes={"N1": 12, "N2": 16, "M": 24}, data=(str(photos),), validation=(str(held_out),), lmbda=0.02,
+        steps=6, batch=2, crop=48, radius=64, ema=0.0,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, options: Options):
+    """A run of six steps: its folder, its engine, and what it said."""
+    folder = tmp_path_factory.mktemp("runs") / "a"
+    engine = run.begin(folder, options, CPU, None, quiet=True)
+    return folder, engine, run.train(engine, None, "float32")
+
+
+def test_the_exported_model_is_what_the_result_says(trained) -> None:
+    folder, engine, result = trained
+    assert set(result) == KEYS and result["step"] == result["steps"] == 6
+    assert Path(result["model"]) == folder / "model.ltm"
+    weights = load(folder / "model.ltm")
+    assert weights.fingerprint.hex() == result["fingerprint"]
+    assert weights.model == engine.options.build()
+    assert (
+        weights.card["lmbda"] == 0.02 and weights.card["metric"] == "mse" and "6 steps" in weights.card["training"]
+    )
+
+
+def test_the_exported_networks_are_the_averaged_ones(trained, photograph: np.ndarray) -> None:
+    folder, engine, _ = trained
+    weights, networks = load(folder / "model.ltm"), engine.module.networks
+    for name, value in engine.module.state_dict().items():
+        assert torch.equal(value, engine.average.shadow[name])
+    x = to_input(torch.from_numpy(photograph[None, 64:160, 32:192].copy()))
+    with torch.no_grad():
+        y = networks["g_a"](x)
+        np.testing.assert_allclose(weights.g_a(x.numpy()), y, atol=1e-4 * float(y.abs().max()))
+        np.testing.assert_allclose(weights.g_s(y.round().numpy()), networks["g_s"](y.round()), atol=1e-4)
+
+
+def test_the_exported_model_encodes_and_decodes_at_once(trained, photograph: np.ndarray) -> None:
+    folder, _, result = trained
+    data = latens.encode(photograph, model=str(folder / "model.ltm"))
+    decoded = latens.decode(data, weights=str(folder / "model.ltm"), output="array")
+    psnr = 10 * math.log10(255**2 / float(np.mean((decoded.astype(float) - photograph) ** 2)))
+    assert psnr > 24 and psnr == pytest.approx(result["validation"]["psnr"], abs=4)
+    bpp = 8 * len(data) / (512 * 512)
+    assert bpp == pytest.approx(result["validation"]["bpp"], rel=0.3)
+
+
+def test_validation_is_the_lagrangian_of_the_averaged_weights(trained) -> None:
+    validation = trained[2]["validation"]
+    mse = 255**2 * 10 ** (-validation["psnr"] / 10)
+    assert validation["loss"] == pytest.approx(validation["bpp"] + 0.02 * mse, rel=1e-3)
+
+
+def test_validation_leaves_the_weights_as_they_are(tmp_path: Path, options: Options) -> None:
+    engine = run.begin(tmp_path / "a", dataclasses.replace(options, ema=0.9), CPU, None, quiet=True)
+    engine.train()
+    before = {name: value.clone() for name, value in engine.module.state_dict().items()}
+    assert any(not torch.equal(value, engine.average.shadow[name]) for name, value in before.items())
+    engine.validate()
+    assert all(torch.equal(value, before[name]) for name, value in engine.module.state_dict().items())
+
+
+def test_validation_of_a_run_for_ms_ssim_is_in_its_own_distortion(tmp_path: Path, options: Options) -> None:
+    engine = run.begin(
+        tmp_path / "a", dataclasses.replace(options, metric="ms-ssim", steps=0, crop=176, data=options.validation),
+        CPU, None, quiet=True,
+    )  # fmt: skip
+    validation = engine.validate()
+    assert 0 < (validation["loss"] - validation["bpp"]) / 0.02 < 1  # 1 - MS-SSIM, not a mean square
+
+
+def test_a_folder_that_is_not_empty_is_refused_and_left_alone(tmp_path: Path, options: Options) -> None:
+    (tmp_path / "photo.png").write_bytes(b"precious")
+    with pytest.raises(ExistsError, match="is not empty"):
+        run.begin(tmp_path, options, CPU, None, quiet=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["photo.png"]
+
+
+def test_a_run_that_cannot_begin_leaves_no_folder(tmp_path: Path, options: Options) -> None:
+    for wrong in (dataclasses.replace(options, batch=0), dataclasses.replace(options, data=("nonesuch",))):
+        with pytest.raises(TrainingError):
+            run.begin(tmp_path / "a", wrong, CPU, None, quiet=True)
+    assert not (tmp_path / "a").exists()
+
+
+def test_what_cannot_be_resumed_is_a_training_error(tmp_path: Path, options: Options) -> None:
+    with pytest.raises(TrainingError, match="is not a training run"):
+        run.resume(tmp_path, CPU, None, (), quiet=True)
+    options.save(tmp_path / "options.json")
+    with pytest.raises(TrainingError, match="there is no checkpoint"):
+        run.resume(tmp_path, CPU, None, (), quiet=True)
+    (tmp_path / "checkpoint.pt").write_bytes(b"no checkpoint")
+    with pytest.raises(TrainingError, match=r"checkpoint\.pt cannot be read"):
+        run.resume(tmp_path, CPU, None, (), quiet=True)
+
+
+def test_a_run_whose_pictures_were_moved_is_resumed_with_their_new_place(
+    trained, tmp_path: Path, photos: Path, options: Options
+) -> None:
+    begun = run.begin(tmp_path / "a", options, CPU, None, quiet=True)
+    gone = dataclasses.replace(begun.options, data=("gone",))
+    gone.save(tmp_path / "a" / "options.json")
+    with pytest.raises(TrainingError, match="gone is neither"):
+        run.resume(tmp_path / "a", CPU, None, (), quiet=True)
+    assert run.resume(tmp_path / "a", CPU, None, (str(photos),), quiet=True).options == options
+
+
+def test_a_run_from_another_lambda_has_its_latents_rescaled(
+    trained, tmp_path: Path, options: Options, photograph: np.ndarray
+) -> None:
+    folder, source, _ = trained
+    engine = run.begin(tmp_path / "b", dataclasses.replace(options, lmbda=0.08), CPU, folder, quiet=True)
+    x = to_input(torch.from_numpy(photograph[None, :128, :128].copy()))
+    with torch.no_grad():
+        old, new = source.module.networks, engine.module.networks
+        y = old["g_a"](x)
+        torch.testing.assert_close(new["g_a"](x), 2 * y, rtol=1e-3, atol=1e-2)
+        torch.testing.assert_close(new["g_s"](2 * y), old["g_s"](y), rtol=1e-3, atol=1e-3)
+        assert engine.step == 0
+        for name, value in engine.module.state_dict().items():
+            assert torch.equal(engine.average.shadow[name], value)
+    better = engine.validate()
+    assert better["psnr"] > trained[2]["validation"]["psnr"] and better["bpp"] > trained[2]["validation"]["bpp"]
+
+
+def test_a_run_from_the_same_lambda_starts_with_the_same_weights(
+    trained, tmp_path: Path, options: Options
+) -> None:
+    folder, source, _ = trained
+    engine = run.begin(tmp_path / "b", dataclasses.replace(options, seed=5), CPU, folder, quiet=True)
+    for name, value in source.average.shadow.items():
+        assert torch.equal(engine.module.state_dict()[name], value)
+
+
+def test_a_run_of_other_sizes_is_no_start(trained, tmp_path: Path, options: Options) -> None:
+    for sizes in ({**options.sizes, "N1": 16}, {**options.sizes, "M": 30}):
+        with pytest.raises(TrainingError, match="only M may be smaller"):
+            run.begin(tmp_path / "b", dataclasses.replace(options, sizes=sizes), CPU, trained[0], quiet=True)
+    narrower = dataclasses.replace(options, sizes={**options.sizes, "M": 20})
+    assert run.begin(tmp_path / "b", narrower, CPU, trained[0], quiet=True).validate()["psnr"] > 22
+
+
+def test_devices_are_named_or_refused() -> None:
+    assert run.device_named("cpu") == CPU
+    assert run.device_named("auto").type in ("cpu", "cuda")
+    with pytest.raises(TrainingError, match="device is 'abacus'"):
+        run.device_named("abacus")
