@@ -82,6 +82,12 @@ def test_outside_its_support_bits_rise_by_one_a_unit_and_pull_inwards(density) -
     np.testing.assert_allclose(y.grad[0, 0, 0], [-1, -1, 1, 1], atol=1e-4)
 
 
+def test_latents_that_are_not_numbers_have_bits_that_are_none(density) -> None:
+    """A diverged step is to be skipped, not to break an index."""
+    bits = density.bits(torch.tensor([math.nan, math.inf, -math.inf, 0.0]).expand(1, 3, 1, 4))
+    assert (torch.isfinite(bits) == torch.tensor([False, False, False, True])).all()
+
+
 def test_gradients_are_those_of_finite_differences(density) -> None:
     values = nodes_at()[10:-10:7] + 0.05  # the middle of segments
     y = torch.from_numpy(values).float().expand(1, 3, 1, -1).clone().requires_grad_()

@@ -58,7 +58,7 @@ class PiecewiseLinearDensity(nn.Module):
         channels, count = nodes.shape
         position = (y_tilde.float() + (self.radius + 0.5)) * self.samples
         inside = position.clamp(0, count - 1.001)
-        left = inside.detach().floor().long()
+        left = inside.detach().nan_to_num().floor().long()  # NaN stays in ``inside``, and so in the bits
         flat = left + (torch.arange(channels, device=left.device) * count)[:, None, None]
         p_left, p_right = nodes.take(flat), nodes.take(flat + 1)
         fraction = inside - left

@@ -136,7 +136,7 @@ class Engine:
         """Train until the steps are done or the time is up (seconds); True when the steps are done."""
         began, before = time.monotonic(), self.seconds
         with _stoppable() as stop, Log(self.run, self.options.steps, self.step, self.quiet) as log:
-            sums, counted = torch.zeros(3, device=self.device), 0
+            sums, counted, missed = torch.zeros(3, device=self.device), 0, self.skipped
             since = saved = time.monotonic()
             while self.step < self.options.steps and not stop and time.monotonic() - began < time_limit:
                 sums += self._train_step()
@@ -144,17 +144,18 @@ class Engine:
                 self.seconds = before + time.monotonic() - began
                 log.step(self.step)
                 if self.step % every == 0:
-                    loss, bpp, mse = (sums / counted).tolist()
+                    loss, bpp, mse = (sums / max(1, counted - (self.skipped - missed))).tolist()
                     rate = counted * self.options.batch / (time.monotonic() - since)
                     psnr = -10 * math.log10(max(mse, 1e-9))
                     log.scalars(self.step, "train", {"loss": loss, "bpp": bpp, "psnr": psnr,
                                                      "images/s": rate, "skipped": self.skipped})  # fmt: skip
-                    sums, counted, since = torch.zeros(3, device=self.device), 0, time.monotonic()
+                    sums, counted, missed = torch.zeros(3, device=self.device), 0, self.skipped
+                    since = time.monotonic()
                 if time.monotonic() - saved > 300:
                     self.save()
                     if self.held_out:
                         log.scalars(self.step, "validation", self.validate())
-                    sums, counted = torch.zeros(3, device=self.device), 0
+                    sums, counted, missed = torch.zeros(3, device=self.device), 0, self.skipped
                     since = saved = time.monotonic()
             self.save()
             if self.held_out:
