@@ -92,6 +92,21 @@ def test_twenty_steps_are_ten_and_a_resume_and_ten_exactly(
     assert_equal(everything(second), everything(whole))
 
 
+def test_noise_depends_on_seed_and_step(tmp_path: Path, options: Options, monkeypatch: pytest.MonkeyPatch) -> None:
+    seeds: list[int] = []
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        engine = begun(tmp_path / name, dataclasses.replace(options, steps=3, seed=seed))
+        forward = engine.module.forward
+
+        def seen(x: Any, generator: Any, rounded: bool, forward: Any = forward) -> Any:
+            seeds.append(generator.initial_seed())
+            return forward(x, generator, rounded)
+
+        monkeypatch.setattr(engine.module, "forward", seen)
+        engine.train()
+    assert seeds[:3] == seeds[3:6] and len(set(seeds)) == 6
+
+
 def test_a_run_extended_before_its_decay_is_the_longer_run(tmp_path: Path, options: Options) -> None:
     constant = dataclasses.replace(options, decay=0.0)
     whole = begun(tmp_path / "whole", dataclasses.replace(constant, steps=12))

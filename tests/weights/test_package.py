@@ -2,6 +2,7 @@
 
 import io
 import json
+import time
 import zipfile
 from collections.abc import Callable
 from dataclasses import asdict
@@ -93,9 +94,13 @@ def test_what_is_written_is_read(tmp_path: Path, networks: dict[str, bytes]) -> 
     assert not list(tmp_path.glob("*.tmp"))
 
 
-def test_equal_weights_are_equal_files(tmp_path: Path, networks: dict[str, bytes]) -> None:
-    for name in ("a", "b"):
-        write(tmp_path / f"{name}.ltm", CARD, tables(), networks)
+def test_equal_weights_are_equal_files(
+    tmp_path: Path, networks: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "a.ltm", CARD, tables(), networks)
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 86400)
+    write(tmp_path / "b.ltm", CARD, tables(), networks)
     assert (tmp_path / "a.ltm").read_bytes() == (tmp_path / "b.ltm").read_bytes()
 
 
