@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 import tarfile
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -73,6 +74,13 @@ class Pictures:
         unreadable = [result for result in decoded if isinstance(result, str)]
         arrays = [result for result in decoded if not isinstance(result, str)]
         pictures = [array for array in arrays if min(array.shape[:2]) >= smallest]
+        left_out = len(arrays) - len(pictures)
+        if (unreadable or left_out) and not quiet:
+            first = f", the first: {unreadable[0]}" if unreadable else ""
+            print(
+                f"note: {len(unreadable)} pictures are unreadable{first}; {left_out} are too small (< {smallest} pixels)",
+                file=sys.stderr,
+            )
         if not pictures:
             raise TrainingError(
                 f"no usable pictures: {len(items)} files found, {len(unreadable)} unreadable, "

@@ -66,7 +66,7 @@ class Engine:
             self._on_cpu(
                 lambda x: closed_form(
                     self.module.networks["g_a"], self.module.networks["g_s"],  # type: ignore[arg-type]
-                    self.module.priors["y"], x, self.options.lmbda,  # type: ignore[arg-type]
+                    self.module.priors["y"], x, self.options.mse_lambda,  # type: ignore[arg-type]
                 )
             )  # fmt: skip
         self.average = checkpoint.Average(self.module, self.options.ema)
@@ -90,7 +90,7 @@ class Engine:
             self._on_cpu(
                 lambda x: self.module.load_state_dict(prune(source, most_used(source, x, kept)).state_dict())
             )
-        ratio = math.sqrt(self.options.lmbda / there.lmbda)
+        ratio = math.sqrt(self.options.mse_lambda / there.mse_lambda)
         if ratio != 1:
             self._on_cpu(
                 lambda x: rescale(

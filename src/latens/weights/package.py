@@ -61,9 +61,13 @@ class Weights:
     @cached_property
     def tables(self) -> Tables:
         """The integer tables of all priors."""
-        return Tables.from_arrays(
-            {name: np.load(io.BytesIO(self._members[f"{name}.npy"]), allow_pickle=False) for name in ARRAYS}
-        )
+        try:
+            arrays = {
+                name: np.load(io.BytesIO(self._members[f"{name}.npy"]), allow_pickle=False) for name in ARRAYS
+            }
+        except (ValueError, EOFError) as error:
+            raise WeightsError(f"{self.source} has tables that cannot be read: {error}") from error
+        return Tables.from_arrays(arrays)
 
     @cached_property
     def g_a(self) -> PixelNetwork:
