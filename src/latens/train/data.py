@@ -78,7 +78,7 @@ class Pictures:
         if (unreadable or left_out) and not quiet:
             first = f", the first: {unreadable[0]}" if unreadable else ""
             print(
-                f"note: {len(unreadable)} pictures are unreadable{first}; {left_out} are too small (< {smallest} pixels)",
+                f"note: {len(unreadable)} pictures are unreadable{first}; {left_out} have sides under {smallest}",
                 file=sys.stderr,
             )
         if not pictures:
