@@ -189,7 +189,7 @@ def test_any_flipped_byte_of_the_file_is_refused_or_harmless(path: Path, tmp_pat
         except WeightsError:
             refused += 1
             continue
-        assert found._members == whole, f"byte {at} changed what was read"
+        assert found.members == whole, f"byte {at} changed what was read"
     load.cache_clear()
     assert refused > 300
 

@@ -45,7 +45,7 @@ def train(
     out: Annotated[Path | None, typer.Option("--out", help="The new run's folder.")] = None,
     resume: Annotated[Path | None, typer.Option("--resume", help="Go on with this run.")] = None,
     source: Annotated[
-        Path | None, typer.Option("--from", help="Start from another run's weights, also of another lambda.")
+        Path | None, typer.Option("--from", help="Start from another run or an .ltm file, also of another lambda.")
     ] = None,
     lmbda: Annotated[float, typer.Option("--lambda", help="Weight of the MSE (0..255) or 1 - MS-SSIM.")] = 0.0067,
     metric: Annotated[str, typer.Option(help="mse or ms-ssim.")] = "mse",
@@ -102,7 +102,7 @@ def train(
         engine = run.resume(resume, run.device_named(device), steps, folders, quiet)
     else:
         assert out is not None
-        inherited = Options.load(source / "options.json").sizes if source else {}
+        inherited = run.sizes_of(source) if source else {}
         options = Options(
             model=model, sizes={**inherited, **sizes(size or [])}, data=folders,
             validation=tuple(str(path) for path in validate or ()), lmbda=lmbda, metric=metric,  # type: ignore[arg-type]

@@ -72,26 +72,31 @@ class Engine:
         self.average = checkpoint.Average(self.module, self.options.ema)
 
     def start_from(self, other: Path) -> None:
-        """Begin from another run's averaged weights.
+        """Begin from another run's averaged weights, or from exported ones (.ltm).
 
         Latents are rescaled if its lambda was different, and only the most used are kept if this run has fewer.
+        The priors of exported weights are fitted anew.
         """
-        there, model = Options.load(other / "options.json"), self.module.model
-        wider = there.build()
+        if other.suffix == ".ltm":
+            from latens.train.restore import restore  # needs onnx and the coder, which training does not
+
+            source, lmbda = restore(other, self.options.radius)
+        else:
+            there = Options.load(other / "options.json")
+            source, lmbda = Trainable(there.build(), there.radius), there.mse_lambda
+            source.load_state_dict(checkpoint.load(other / "checkpoint.pt", torch.device("cpu"))["average"])
+        wider, model = source.model, self.module.model
         kept = model.priors()["y"]
         if dataclasses.replace(wider, M=kept) != model or wider.priors()["y"] < kept:  # type: ignore[call-arg]
             raise TrainingError(f"{other} trained {wider}, and this run is of {model}: only M may be smaller")
-        state = checkpoint.load(other / "checkpoint.pt", self.device)
         if wider == model:
-            self.module.load_state_dict(state["average"])
+            self.module.load_state_dict(source.state_dict())
         else:
-            source = Trainable(wider, there.radius)
-            source.load_state_dict({name: value.cpu() for name, value in state["average"].items()})
             self._on_cpu(
                 lambda x: self.module.load_state_dict(prune(source, most_used(source, x, kept)).state_dict())
             )
-        ratio = math.sqrt(self.options.mse_lambda / there.mse_lambda)
-        if ratio != 1:
+        ratio = math.sqrt(self.options.mse_lambda / lmbda)
+        if ratio != 1 or other.suffix == ".ltm":
             self._on_cpu(
                 lambda x: rescale(
                     self.module.networks["g_a"], self.module.networks["g_s"],  # type: ignore[arg-type]

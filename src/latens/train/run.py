@@ -42,6 +42,15 @@ def begin(run: Path, options: Options, device: torch.device, source: Path | None
     return engine
 
 
+def sizes_of(source: Path) -> dict[str, Any]:
+    """The sizes of the model in another run's folder or in an .ltm file."""
+    if source.suffix == ".ltm":
+        from latens.weights.package import load
+
+        return dict(load(source.absolute()).card["sizes"])
+    return Options.load(source / "options.json").sizes
+
+
 def resume(run: Path, device: torch.device, steps: int | None, data: tuple[str, ...], quiet: bool) -> Engine:
     """Go on with a run; its data may lie elsewhere now, and it may be extended to more steps."""
     options = Options.load(run / "options.json")

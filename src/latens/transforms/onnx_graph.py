@@ -154,3 +154,29 @@ def to_onnx(network: layers.Network, weights: list[dict[str, np.ndarray]], stora
     )
     onnx.checker.check_model(model, full_check=True)
     return bytes(model.SerializeToString())
+
+
+def from_onnx(network: layers.Network, graph: bytes) -> list[dict[str, np.ndarray]]:
+    """The weights that `to_onnx` stored, float32, as it was given them; int8 ones are too coarse and refused.
+
+    Raises:
+        ValueError: int8 storage, or not a graph of this network
+    """
+    constants = [numpy_helper.to_array(c) for c in onnx.load_model_from_string(graph).graph.initializer]
+    kernels = iter([array for array in constants if array.ndim == 4])  # gamma is a 1x1 kernel
+    vectors = iter([array for array in constants if array.ndim == 1 and array.dtype == np.float32])
+    weights: list[dict[str, np.ndarray]] = []
+    for layer in network:
+        if isinstance(layer, layers.Shift):
+            weights.append({})
+            continue
+        kernel, vector = next(kernels, None), next(vectors, None)
+        if kernel is None or vector is None or kernel.dtype == np.int8:
+            raise ValueError("the graph holds int8 weights, or is not one of this network")
+        kernel = kernel.astype(np.float32)
+        if isinstance(layer, layers.GDN):
+            weights.append({"beta": vector, "gamma": kernel[:, :, 0, 0]})
+        else:  # a Deconv's bias stands once a phase
+            phases = layer.stride**2 if isinstance(layer, layers.Deconv) else 1
+            weights.append({"weight": kernel, "bias": vector[::phases]})
+    return weights

@@ -38,7 +38,7 @@ class Weights:
     """The members of an .ltm file; networks and tables are made when first asked for."""
 
     def __init__(self, members: Mapping[str, bytes], source: str) -> None:
-        self._members, self.source = members, source
+        self.members, self.source = members, source
         missing = [name for name in MEMBERS if name not in members]
         if missing:
             raise WeightsError(f"{source} is not a weights file: it has no {', '.join(missing)}")
@@ -63,7 +63,7 @@ class Weights:
         """The integer tables of all priors."""
         try:
             arrays = {
-                name: np.load(io.BytesIO(self._members[f"{name}.npy"]), allow_pickle=False) for name in ARRAYS
+                name: np.load(io.BytesIO(self.members[f"{name}.npy"]), allow_pickle=False) for name in ARRAYS
             }
         except (ValueError, EOFError) as error:
             raise WeightsError(f"{self.source} has tables that cannot be read: {error}") from error
@@ -72,12 +72,12 @@ class Weights:
     @cached_property
     def g_a(self) -> PixelNetwork:
         """Analysis: (1, 3, H, W) in [0, 1] -> (1, M, H/stride, W/stride)."""
-        return PixelNetwork(self._members["g_a.onnx"])
+        return PixelNetwork(self.members["g_a.onnx"])
 
     @cached_property
     def g_s(self) -> PixelNetwork:
         """Synthesis, the way back."""
-        return PixelNetwork(self._members["g_s.onnx"])
+        return PixelNetwork(self.members["g_s.onnx"])
 
 
 def fingerprint(members: Mapping[str, bytes]) -> bytes:

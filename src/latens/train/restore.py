@@ -1,0 +1,41 @@
+"""From an .ltm file back to a trainable module, so that shipped weights can be trained further."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from latens.errors import TrainingError
+from latens.train.noise import Trainable
+from latens.transforms.onnx_graph import from_onnx
+from latens.transforms.torch_modules import GDN
+from latens.weights.package import load
+
+
+@torch.no_grad()
+def restore(path: Path, radius: int) -> tuple[Trainable, float]:
+    """The networks of an .ltm file as modules, and the lambda they were trained for.
+
+    Priors are not restored: fit them to the latents (`PiecewiseLinearDensity.fit`).
+
+    Raises:
+        WeightsError: the file cannot be read
+        TrainingError: its weights are stored as int8
+    """
+    weights = load(path.absolute())
+    module = Trainable(weights.model, radius)
+    for name, network in weights.model.networks().items():
+        try:
+            stored = from_onnx(network, weights.members[f"{name}.onnx"])
+        except ValueError as error:
+            raise TrainingError(f"{path} cannot be trained further: {error}") from error
+        for arrays, target in zip(stored, module.networks[name], strict=True):  # type: ignore[call-overload]
+            tensors = {key: torch.from_numpy(value.copy()) for key, value in arrays.items()}
+            if isinstance(target, GDN):
+                target.gamma_root.copy_((tensors["gamma"] + target.PEDESTAL).sqrt())
+                target.beta_root.copy_((tensors["beta"] + target.PEDESTAL).sqrt())
+            elif tensors:
+                target.weight.copy_(tensors["weight"])
+                target.bias.copy_(tensors["bias"])
+    return module, float(weights.card["lmbda"])

@@ -1,0 +1,29 @@
+"""Exported weights can be trained further."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="training needs PyTorch")
+
+import latens  # noqa: E402
+from latens.train.restore import restore  # noqa: E402
+from latens.weights.package import load  # noqa: E402
+from latens.weights.shelf import path_of  # noqa: E402
+
+
+def shipped() -> list[Path]:
+    return [path_of(model, point) for model in latens.models() for point in model.points]
+
+
+@pytest.mark.parametrize("path", shipped(), ids=lambda path: path.stem)
+def test_restored_networks_compute_what_the_exported_ones_do(path: Path, photograph: np.ndarray) -> None:
+    module, lmbda = restore(path, radius=32)
+    weights = load(path)
+    assert module.model == weights.model and lmbda == weights.card["lmbda"]
+    x = photograph[:64, :96].transpose(2, 0, 1)[None].astype(np.float32) / 255
+    y = weights.g_a(x)
+    with torch.no_grad():
+        assert np.abs(module.networks["g_a"](torch.from_numpy(x)).numpy() - y).max() < 1e-3
+        assert np.abs(module.networks["g_s"](torch.from_numpy(y)).numpy() - weights.g_s(y)).max() < 1e-4
