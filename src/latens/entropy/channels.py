@@ -98,12 +98,14 @@ class _Coding:
 
     def __init__(
         self,
+        coder: Any,
         priors: Mapping[str, PriorTables],
         height: int,
         width: int,
         networks: Mapping[str, Callable[..., Any]] | None = None,
     ) -> None:
-        self.priors, self.height, self.width, self.networks = priors, height, width, networks or {}
+        self.coder, self.priors, self.networks = coder, priors, networks or {}
+        self.height, self.width = height, width
         self.symbols: list[np.ndarray] = []  # as coded, for the checksum
 
     def _exchange(self, symbols: np.ndarray | None, index: np.ndarray) -> np.ndarray:
@@ -159,20 +161,11 @@ class _Coding:
 class Encode(_Coding):
     """Rounds the latents and pushes the symbols to an encoder."""
 
-    def __init__(
-        self,
-        encoder: Encoder,
-        priors: Mapping[str, PriorTables],
-        height: int,
-        width: int,
-        networks: Mapping[str, Callable[..., Any]] | None = None,
-    ) -> None:
-        super().__init__(priors, height, width, networks)
-        self.encoder = encoder
+    coder: Encoder
 
     def _exchange(self, symbols: np.ndarray | None, index: np.ndarray) -> np.ndarray:
         assert symbols is not None
-        self.encoder.push(symbols, index)
+        self.coder.push(symbols, index)
         self.symbols.append(symbols)
         return symbols
 
@@ -180,18 +173,9 @@ class Encode(_Coding):
 class Decode(_Coding):
     """Pops the symbols from a decoder."""
 
-    def __init__(
-        self,
-        decoder: Decoder,
-        priors: Mapping[str, PriorTables],
-        height: int,
-        width: int,
-        networks: Mapping[str, Callable[..., Any]] | None = None,
-    ) -> None:
-        super().__init__(priors, height, width, networks)
-        self.decoder = decoder
+    coder: Decoder
 
     def _exchange(self, symbols: np.ndarray | None, index: np.ndarray) -> np.ndarray:
-        popped = self.decoder.pop(index)
+        popped = self.coder.pop(index)
         self.symbols.append(popped)
         return popped
