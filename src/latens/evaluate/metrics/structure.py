@@ -1,4 +1,4 @@
-"""How far a decoded picture is from the original: PSNR and MS-SSIM on 8-bit RGB.
+"""Structural similarity: SSIM and MS-SSIM on 8-bit RGB.
 
 Z. Wang, E. P. Simoncelli, A. C. Bovik, "Multi-scale structural similarity for image quality assessment",
 Asilomar Conference on Signals, Systems and Computers, 2003 (MS-SSIM below); the single scale is Wang, Bovik,
@@ -15,16 +15,16 @@ curves of the field.
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from latens.errors import UnsupportedPictureError, UsageError
+from latens.evaluate.metrics.fidelity import PEAK, require_pair
 
 Array = NDArray[np.float64]
 
-PEAK = 255.0  # L, the dynamic range
 C1, C2 = (0.01 * PEAK) ** 2, (0.03 * PEAK) ** 2  # (K L)^2
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # beta_1 ... beta_5 = gamma_j, section 3.2 of the paper
 WINDOW, SIGMA = 11, 1.5
@@ -33,32 +33,22 @@ MIN_SIDE = (WINDOW - 1) * 2 ** (len(WEIGHTS) - 1) + 1  # 161: the last scale sti
 _BLOCK = 64  # filter outputs per matrix product
 
 
-class Quality(NamedTuple):
-    """What `measure` found for one decoded picture."""
+def ssim(a: NDArray[Any], b: NDArray[Any]) -> float:
+    """Structural similarity at the pictures' own scale, eq. (13) of the 2004 paper, mean over R, G and B.
 
-    psnr: float  # dB, RGB
-    ms_ssim: float  # at most 1
+    The window is that of `ms_ssim`, at the positions where it lies wholly inside the picture; moments are
+    population moments, as in the paper.
 
-    @property
-    def ms_ssim_db(self) -> float:
-        """MS-SSIM in `decibels`."""
-        return decibels(self.ms_ssim)
-
-
-def measure(a: NDArray[Any], b: NDArray[Any]) -> Quality:
-    """Both metrics of two uint8 pictures (H, W, 3); errors as `psnr` and `ms_ssim`."""
-    return Quality(psnr(a, b), ms_ssim(a, b))
-
-
-def psnr(a: NDArray[Any], b: NDArray[Any]) -> float:
-    """Peak signal-to-noise ratio in dB, 10 log10(255^2 / MSE), one MSE over all pixels and channels.
-
-    a, b: uint8 (H, W, 3). Identical pictures give infinity. Raises UsageError for anything else.
+    a, b: uint8 (H, W, 3), both sides at least 11. Errors as `ms_ssim`.
     """
-    _require_pair(a, b)
-    difference = a.astype(np.int32) - b
-    squares = int(np.sum(difference * difference, dtype=np.int64))
-    return math.inf if squares == 0 else 10 * math.log10(PEAK**2 * a.size / squares)
+    require_pair(a, b)
+    height, width = a.shape[:2]
+    if min(height, width) < WINDOW:
+        raise UnsupportedPictureError(f"picture of {width}x{height} pixels: SSIM needs at least {WINDOW} a side")
+    x = np.moveaxis(a, -1, 0).astype(np.float64)
+    y = np.moveaxis(b, -1, 0).astype(np.float64)
+    luminance, contrast_structure = _similarity(x, y)
+    return float((luminance * contrast_structure).mean())
 
 
 def ms_ssim(a: NDArray[Any], b: NDArray[Any]) -> float:
@@ -75,7 +65,7 @@ def ms_ssim(a: NDArray[Any], b: NDArray[Any]) -> float:
     a, b: uint8 (H, W, 3), both sides at least 161. Raises UnsupportedPictureError for smaller pictures, which
     have no five scales, and UsageError for other arrays.
     """
-    _require_pair(a, b)
+    require_pair(a, b)
     height, width = a.shape[:2]
     if min(height, width) < MIN_SIDE:
         raise UnsupportedPictureError(
@@ -100,16 +90,6 @@ def decibels(value: float) -> float:
     if not value <= 1:
         raise UsageError(f"MS-SSIM of {value}: it is at most 1")
     return math.inf if value == 1 else -10 * math.log10(1 - value)
-
-
-def _require_pair(a: NDArray[Any], b: NDArray[Any]) -> None:
-    for picture in (a, b):
-        if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or picture.size == 0:
-            raise UsageError(
-                f"array of {picture.dtype} {picture.shape}: metrics are taken on uint8 pictures (H, W, 3)"
-            )
-    if a.shape != b.shape:
-        raise UsageError(f"pictures of shapes {a.shape} and {b.shape}: the two must have the same size")
 
 
 def _similarity(x: Array, y: Array) -> tuple[Array, Array]:

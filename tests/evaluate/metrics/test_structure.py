@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from latens.errors import UnsupportedPictureError, UsageError
-from latens.evaluate.metrics import MIN_SIDE, Quality, decibels, measure, ms_ssim, psnr
+from latens.evaluate.metrics import MIN_SIDE, Quality, decibels, measure, ms_ssim, psnr, ssim
 
 Picture = NDArray[np.uint8]
 
@@ -148,3 +148,22 @@ def test_anything_but_8_bit_rgb_is_refused(metric: Any, picture: NDArray[Any]) -
 def test_pictures_of_different_sizes_are_refused(metric: Any) -> None:
     with pytest.raises(UsageError, match="same size"):
         metric(noise(200, 200), noise(200, 201))
+
+
+@pytest.mark.parametrize("quality", [10, 50, 90])
+def test_ssim_is_that_of_scikit_image(quality: int) -> None:
+    metrics = pytest.importorskip("skimage.metrics", reason="scikit-image is not installed")
+    original = photo("astronaut")[:200, :240]
+    decoded = jpeg(original, quality)
+    _, found = metrics.structural_similarity(
+        original, decoded, channel_axis=-1, gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
+        data_range=255, full=True,
+    )  # fmt: skip
+    inside = found[5:-5, 5:-5]  # where the window lies wholly inside the picture
+    assert ssim(original, decoded) == pytest.approx(inside.mean(), abs=1e-9)
+
+
+def test_ssim_of_pictures_smaller_than_its_window_is_refused() -> None:
+    tiny = np.zeros((10, 300, 3), np.uint8)
+    with pytest.raises(UnsupportedPictureError, match="at least 11"):
+        ssim(tiny, tiny)
