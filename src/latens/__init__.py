@@ -4,6 +4,7 @@
 >>> data = latens.encode("photo.png", quality=60)          # bytes of a .ltn file
 >>> picture = latens.decode(data)                           # a PIL image
 >>> latens.open("photo.ltn").width                          # reads the header only
+>>> latens.bit_map("photo.ltn")                             # where its bits went
 >>> latens.models()                                         # what is shipped, and how good it is
 
 Importing latens is cheap: the codec is loaded when it is first used. PyTorch is never needed here.
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from latens.errors import LatensError
 
 if TYPE_CHECKING:
+    from latens.codec import bit_map as bit_map
     from latens.codec import decode as decode
     from latens.codec import encode as encode
     from latens.opened import LatensFile as LatensFile
@@ -21,10 +23,11 @@ if TYPE_CHECKING:
     from latens.weights.shelf import shipped as models
 
 __version__ = "0.1.0"
-__all__ = ["LatensError", "LatensFile", "__version__", "decode", "encode", "models", "open"]
+__all__ = ["LatensError", "LatensFile", "__version__", "bit_map", "decode", "encode", "models", "open"]
 
 _LAZY = {
     "LatensFile": ("latens.opened", "LatensFile"),
+    "bit_map": ("latens.codec", "bit_map"),
     "decode": ("latens.codec", "decode"),
     "encode": ("latens.codec", "encode"),
     "open": ("latens.opened", "open_file"),

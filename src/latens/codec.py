@@ -11,12 +11,13 @@ from __future__ import annotations
 import io
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, overload
+from typing import TYPE_CHECKING, Literal, TypeVar, overload
 
 import numpy as np
 
 from latens.bitstream import Container, Header, Tile, pack, read_header, unpack
 from latens.coding import Decoder, Encoder, symbols_check
+from latens.entropy.account import Account
 from latens.entropy.channels import Decode, Encode
 from latens.errors import DriftError, FormatError, TooLargeError, WeightsError
 from latens.image import PictureSource, read_picture
@@ -93,6 +94,31 @@ def decode(
         FileError: see `latens.errors`; never a wrong picture
         TooLargeError: more than ``max_pixels``
     """
+    header, found, y_hat, _ = _symbols(data, weights, max_pixels, Decode)
+    pixels = _to_pixels(found.g_s(y_hat))[: header.height, : header.width]
+    if output == "array":
+        return np.ascontiguousarray(pixels)
+    from PIL import Image
+
+    return Image.fromarray(np.ascontiguousarray(pixels))
+
+
+def bit_map(data: Encoded, *, weights: Name | None = None, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """Where the bits of a .ltn file went: float64 (H/stride, W/stride), bits per position of the latents.
+
+    Arguments and errors as `decode`. The sum is the length of the file but for its header and the last word.
+    """
+    channel = _symbols(data, weights, max_pixels, Account)[3]
+    return channel.spent()
+
+
+Played = TypeVar("Played", bound=Decode)
+
+
+def _symbols(
+    data: Encoded, weights: Name | None, max_pixels: int, play: type[Played]
+) -> tuple[Header, Weights, np.ndarray, Played]:
+    """Everything of decoding up to the latents: (1, M, H/stride, W/stride), checked to be those encoded."""
     if not isinstance(data, bytes | bytearray | memoryview):
         data = Path(data).read_bytes()
     check_size(read_header(io.BytesIO(data)), max_pixels)
@@ -101,17 +127,12 @@ def decode(
     check_kind(header)
     found = find_weights(header, weights)
     decoder = Decoder(found.tables, tile.payload)
-    channel = Decode(decoder, found.priors, header.height, header.width)
+    channel = play(decoder, found.priors, header.height, header.width)
     y_hat = found.model.code(None, channel)
     decoder.finish()
     if symbols_check(np.concatenate(channel.symbols)) != tile.check:
         raise DriftError("the decoded symbols are not those that were encoded, though the bytes are whole")
-    pixels = _to_pixels(found.g_s(y_hat))[: header.height, : header.width]
-    if output == "array":
-        return np.ascontiguousarray(pixels)
-    from PIL import Image
-
-    return Image.fromarray(np.ascontiguousarray(pixels))
+    return header, found, y_hat, channel
 
 
 def find_weights(header: Header, path: Name | None) -> Weights:

@@ -24,7 +24,8 @@ def _class_masses() -> NDArray[np.int64]:
     return masses
 
 
-CLASS_MODEL = categorical(_class_masses())
+CLASS_MASSES = _class_masses()
+CLASS_MODEL = categorical(CLASS_MASSES)
 UNIFORM = constriction.stream.model.Uniform()
 
 

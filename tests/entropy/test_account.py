@@ -1,0 +1,32 @@
+"""Where the bits went: the map adds up to the file."""
+
+import numpy as np
+import pytest
+
+import latens
+from latens.entropy.account import Account
+
+
+@pytest.mark.parametrize("size", [(160, 208), (37, 201), (1, 1)])
+def test_the_map_of_a_file_adds_up_to_its_payload(photograph: np.ndarray, size: tuple[int, int]) -> None:
+    picture = np.ascontiguousarray(photograph[: size[0], : size[1]])
+    data = latens.encode(picture, quality=70)
+    spent = latens.bit_map(data)
+    assert spent.shape == (-(-size[0] // 16), -(-size[1] // 16))
+    assert (spent >= 0).all()
+    overhead = len(data) - spent.sum() / 8
+    assert 28 <= overhead <= 42  # header, checksum, and the coder's last word
+
+
+def test_bits_go_where_the_picture_is_busy(photograph: np.ndarray) -> None:
+    picture = np.full((128, 256, 3), 128, np.uint8)
+    picture[:, 160:] = photograph[:128, :96]
+    spent = latens.bit_map(latens.encode(picture, quality=50))
+    assert spent[:, 11:].mean() > 4 * spent[:, :8].mean()
+
+
+def test_coarser_grids_are_spread_over_the_finest() -> None:
+    channel = Account(None, {}, 1, 1)
+    channel._maps = [np.array([[8.0, 0.0]]), np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])]
+    total = channel.spent()
+    assert total.tolist() == [[3.0, 4.0, 3.0], [6.0, 7.0, 6.0]]  # 8 bits over the four positions on the left
