@@ -107,7 +107,7 @@ def ship(runs: list[Path], data: list[Path], validate: list[Path]) -> None:
 
 
 def enter(measured: Path) -> None:
-    """Copy the Kodak figures of ``benchmarks/rate_distortion.py`` onto the cards, by fingerprint."""
+    """Copy the Kodak figures of ``benchmarks/publish.py`` onto the cards, by fingerprint."""
     methods = json.loads(measured.read_text())["methods"]
     for path in SHELF.glob("*/card.json"):
         card = json.loads(path.read_text(encoding="utf-8"))
@@ -115,7 +115,7 @@ def enter(measured: Path) -> None:
         for point in card["points"]:
             if curve["weights"][point["name"]] != point["fingerprint"]:
                 raise SystemExit(f"{measured} was measured with other weights than {card['id']} {point['name']}")
-            k = curve["settings"].index(point["name"])
+            k = curve["settings"].index(f"{sum(point['quality']) / 2:g}")
             point["kodak_bpp"] = round(curve["bpp"][k], 4)
             point["kodak_psnr"] = round(curve["psnr_rgb_db"][k], 3)
             point["kodak_ms_ssim"] = round(curve["ms_ssim"][k], 5)

@@ -1,13 +1,14 @@
-"""The command line: ``latens encode | decode | info | models | train``.
+"""The command line: ``latens encode | decode | info | models | eval | compare | report | train``.
 
 ::
 
     __init__.py   main: commands registered, errors turned into one line and an exit code
-    encode.py  decode.py  info.py  models.py  train.py      one command each, a function of the file's name
+    encode.py  decode.py  info.py  models.py  eval.py  compare.py  report.py  train.py
+                  one command each, a function of the file's name
     options.py    options that several of them share
     source.py     where input comes from
     output.py     results reach the disk whole or not at all
-    report.py     what is said on the way
+    messages.py   what is said on the way
 
 Exit codes: 0 done, 1 failed, 2 the call itself is wrong, 130 interrupted, 143 terminated. An error is one
 line on standard error; ``LATENS_DEBUG=1`` in the environment puts the traceback before it. Nothing heavy is
@@ -24,15 +25,18 @@ from typing import Annotated
 
 import typer
 
-from latens.cli import report
+from latens.cli import messages
+from latens.cli.compare import compare
 from latens.cli.decode import decode
 from latens.cli.encode import encode
+from latens.cli.eval import evaluate
 from latens.cli.info import info
 from latens.cli.models import models
+from latens.cli.report import report
 from latens.cli.train import train
 from latens.errors import LatensError
 
-COMMANDS = (encode, decode, info, models, train)
+COMMANDS = (encode, decode, info, models, evaluate, compare, report, train)
 INTERRUPTED = 128 + signal.SIGINT
 # What typer's parser raises; all versions derive it from this class, and none exports it.
 ParserError: type[Exception] = typer.BadParameter.mro()[2]
@@ -71,7 +75,7 @@ def start(
     """
     if context.invoked_subcommand is None:
         typer.echo(context.get_help(), err=True)
-        report.error("no command is given: choose one of the above")
+        messages.error("no command is given: choose one of the above")
         raise typer.Exit(2)
 
 
@@ -83,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return int(status or 0)
     except (KeyboardInterrupt, typer.Abort):
-        report.error("interrupted")
+        messages.error("interrupted")
         return INTERRUPTED
     except BrokenPipeError:  # whoever read our output has seen enough
         _discard_stdout()
@@ -94,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             traceback.print_exception(error)
         message, status = explain(error)
-        report.error(message)
+        messages.error(message)
         return status
 
 

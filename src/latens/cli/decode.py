@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from latens.cli import options, output, report, source
+from latens.cli import messages, options, output, source
 
 DEFAULT_FORMAT = "png"
 
@@ -51,7 +51,7 @@ def decode(
         out = source.target_beside(file, f".{(format or DEFAULT_FORMAT).lstrip('.')}")
     output.check_target(out, file, force)
     start = time.perf_counter()
-    with report.working(f"decoding {source.name_of(file)}", quiet):
+    with messages.working(f"decoding {source.name_of(file)}", quiet):
         import latens
         from latens.image import format_named, write_picture
 
@@ -79,7 +79,7 @@ def decode(
         "seconds": seconds,
     }
     text = (
-        f"{source.name_of(file)} ({report.size(len(data))}, {facts['bpp']:.3f} bpp) -> {out}: "
-        f"{width} x {height}, {report.size(len(picture))}, {seconds:.2f} s"
+        f"{source.name_of(file)} ({messages.size(len(data))}, {facts['bpp']:.3f} bpp) -> {out}: "
+        f"{width} x {height}, {messages.size(len(picture))}, {seconds:.2f} s"
     )
-    report.summary(facts, text, as_json=as_json, quiet=quiet, data_on_stdout=out == output.STANDARD)
+    messages.summary(facts, text, as_json=as_json, quiet=quiet, data_on_stdout=out == output.STANDARD)

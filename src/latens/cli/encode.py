@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from latens.cli import options, output, report, source
+from latens.cli import messages, options, output, source
 
 
 def encode(
@@ -45,7 +45,7 @@ def encode(
     target = source.target_beside(picture, ".ltn") if out is None else out
     output.check_target(target, picture, force)
     start = time.perf_counter()
-    with report.working(f"encoding {source.name_of(picture)}", quiet):
+    with messages.working(f"encoding {source.name_of(picture)}", quiet):
         import latens
         from latens.image import dropped_note, read_picture
 
@@ -57,7 +57,7 @@ def encode(
     seconds = time.perf_counter() - start
     to_stdout = target == output.STANDARD
     if dropped and not (as_json and to_stdout):  # standard error is one JSON object then, and names them
-        report.note(dropped_note(dropped, source.name_of(picture)))
+        messages.note(dropped_note(dropped, source.name_of(picture)))
 
     header = latens.open(data).header
     height, width = pixels.shape[:2]
@@ -78,9 +78,9 @@ def encode(
         "dropped": dropped,
     }
     text = (
-        f"{source.name_of(picture)} ({width} x {height}, {report.size(input_bytes)}) -> {target}: "
-        f"{report.size(len(data))}, {facts['bpp']:.3f} bpp, "
+        f"{source.name_of(picture)} ({width} x {height}, {messages.size(input_bytes)}) -> {target}: "
+        f"{messages.size(len(data))}, {facts['bpp']:.3f} bpp, "
         f"1:{facts['ratio_raw']:.1f} to raw 24-bit pixels, 1:{facts['ratio_input']:.2f} to the input, "
         f"{seconds:.2f} s"
     )
-    report.summary(facts, text, as_json=as_json, quiet=quiet, data_on_stdout=to_stdout)
+    messages.summary(facts, text, as_json=as_json, quiet=quiet, data_on_stdout=to_stdout)

@@ -10,7 +10,7 @@ from latens.bitstream import tile_grid
 from latens.bitstream.container import ENTRY_LEAST, take_entry, take_segments
 from latens.bitstream.header import take_header
 from latens.bitstream.reader import Reader
-from latens.cli import options, output, report, source
+from latens.cli import messages, options, output, source
 from latens.errors import FileError
 
 
@@ -38,7 +38,7 @@ def info(
         raise FileError(f"cannot read {source.name_of(file)}: {error.strerror or error}") from error
     facts = {"file": file, **facts}
     if as_json:
-        report.print_json(facts)
+        messages.print_json(facts)
     else:
         typer.echo("\n".join(f"{name:12} {value}" for name, value in lines(facts)))
 
@@ -112,6 +112,6 @@ def lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
         ("weights", weights),
         ("quality", quality),
         ("tiles", tiles),
-        ("size", f"{report.size(facts['bytes'])}, {facts['bpp']:.3f} bpp"),
-        ("overhead", "not known: the file is cut or damaged" if lost is None else report.size(lost)),
+        ("size", f"{messages.size(facts['bytes'])}, {facts['bpp']:.3f} bpp"),
+        ("overhead", "not known: the file is cut or damaged" if lost is None else messages.size(lost)),
     ]

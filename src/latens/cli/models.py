@@ -5,14 +5,12 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from latens.cli import options, report
+from latens.cli import messages, options
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from latens.weights.shelf import ModelInfo, RatePoint
-
-NARROWEST = 100  # columns: where standard output is no terminal, tables are not squeezed into 80
 
 
 def models(as_json: options.Json = False) -> None:
@@ -27,7 +25,7 @@ def models(as_json: options.Json = False) -> None:
 
     found = latens.models()
     if as_json:
-        report.print_json([dataclasses.asdict(model) for model in found])
+        messages.print_json([dataclasses.asdict(model) for model in found])
         return
     if not found:
         typer.echo("no model is shipped with this installation")
@@ -36,7 +34,7 @@ def models(as_json: options.Json = False) -> None:
 
     console = Console()
     if not console.is_terminal:
-        console = Console(width=NARROWEST)
+        console = Console(width=options.NARROWEST)
     for model in found:
         console.print(f"{model.id} ({model.code}): {model.title}. {model.paper}", markup=False, highlight=False)
         console.print(table(model))

@@ -1,16 +1,20 @@
 """Options that several commands share."""
 
 import math
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from latens.errors import UsageError
 
+if TYPE_CHECKING:
+    from latens.evaluate.curves import MeanCurve
+
 # The library's defaults, repeated so that ``--help`` needs no codec; a test holds them to it.
 MAX_PIXELS = 2**28
 QUALITY = 50.0
 MODEL = "balle2017"
+NARROWEST = 100  # columns: where standard output is no terminal, tables are not squeezed into 80
 
 Force = Annotated[bool, typer.Option("--force", "-f", help="Overwrite the output if it exists.")]
 MaxPixels = Annotated[int, typer.Option("--max-pixels", metavar="N", help="Refuse pictures with more pixels.")]
@@ -25,6 +29,37 @@ DataJson = Annotated[
 Quiet = Annotated[
     bool, typer.Option("--quiet", help="No report and no progress; warnings and errors are still said.")
 ]
+Anchor = Annotated[
+    str | None, typer.Option(metavar="ID", help="BD-rates against this codec, measured or published.")
+]
+Anchors = Annotated[
+    list[str] | None,
+    typer.Option(metavar="kodak|FILE", help="Published curves: those that come with latens, or a JSON file."),
+]
+
+
+def check_anchor(anchor: str | None, anchors: list[str] | None, measured: list[str]) -> None:
+    """UsageError unless there is such a curve, or will be when the codecs ``measured`` are; before any work."""
+    from latens.evaluate.curves import published
+
+    others = [curve.id for name in anchors or () for curve in published(name)]
+    known = [*measured, *(f"{name} (published)" if name in measured else name for name in others)]
+    if anchor is not None and anchor not in known:
+        raise UsageError(f"anchor is {anchor!r}, and must be one of {', '.join(known)}; --anchors brings others")
+
+
+def anchor_curve(
+    anchor: str | None, anchors: list[str] | None, measured: "list[MeanCurve]"
+) -> "MeanCurve | None":
+    """The curve that ``--anchor`` names, of those measured and those of ``--anchors``; as `check_anchor`."""
+    from latens.evaluate.curves import published, together
+
+    if anchor is None:
+        return None
+    others = [curve for name in anchors or () for curve in published(name)]
+    found = {curve.id: curve for curve in together(measured, others)}
+    check_anchor(anchor, anchors, [curve.id for curve in measured])
+    return found[anchor]
 
 
 def check_range(name: str, value: float, least: float, most: float = math.inf) -> None:

@@ -1,73 +1,75 @@
-"""What the commands say: errors, notes, reports and a spinner. Never the data themselves."""
+"""``latens report``: results as one page."""
 
-import json
-import os
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from threading import Event, Thread
-from typing import Any
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
-SPINNER_AFTER = 1.0  # seconds
+from latens.cli import messages, options, output
+
+LIMIT_MB = 14.0
 
 
-def say(text: str, colour: str | None = None) -> None:
-    """One line on standard error, whatever ``text`` contains; ``colour`` only on a terminal."""
-    line = " ".join(text.split())
-    typer.secho(line, err=True, fg=None if "NO_COLOR" in os.environ else colour)
+def report(
+    results: Annotated[Path, typer.Argument(metavar="RESULTS", help="Folder that `latens eval` wrote.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FILE", help="RESULTS/report.html by default.")
+    ] = None,
+    anchors: options.Anchors = None,
+    anchor: options.Anchor = None,
+    show: Annotated[
+        list[str] | None,
+        typer.Option("--show", metavar="ID", help="Codec in the picture viewer; may be repeated; all by default."),
+    ] = None,
+    pictures: Annotated[
+        list[Path] | None, typer.Option(metavar="DIR", help="Where the original pictures are now.")
+    ] = None,
+    max_size: Annotated[
+        float, typer.Option(metavar="MB", help="Of the page; previews of decoded pictures are made to fit.")
+    ] = LIMIT_MB,
+    force: options.Force = False,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Show results as one HTML page that needs no network.
 
+    Rate-distortion curves, BD-rates against any anchor, speed, and a viewer
+    that slides between two decoded pictures of about the same size.
 
-def error(message: str) -> None:
-    """The one line that a failed command ends with."""
-    say(f"latens: error: {message}", "red")
+    \b
+    Examples:
+      latens report results --anchors kodak
+      latens report results --anchors kodak --anchor vtm --show bpg --show balle2017 -o page.html
+    """
+    from latens.cli.eval import cores, progress_bar
+    from latens.errors import UsageError
+    from latens.evaluate.curves import measured, published, together
+    from latens.evaluate.gallery import pictures as gallery
+    from latens.evaluate.page import render
+    from latens.evaluate.payload import payload
+    from latens.evaluate.results import Results
 
-
-def note(message: str) -> None:
-    """Something that the user should know and that is no failure."""
-    say(f"note: {message}", "yellow")
-
-
-def print_json(value: Any, *, to_stderr: bool = False) -> None:
-    """``value`` as indented JSON."""
-    typer.echo(json.dumps(value, indent=2), err=to_stderr)
-
-
-def summary(facts: Mapping[str, Any], text: str, *, as_json: bool, quiet: bool, data_on_stdout: bool) -> None:
-    """The end of a command that wrote data: ``facts`` as JSON if asked for, else ``text``."""
-    if as_json:
-        print_json(dict(facts), to_stderr=data_on_stdout)
-    elif not quiet:
-        say(text)
-
-
-def size(count: int) -> str:
-    """``23 456 bytes``, grouped in threes."""
-    return f"{count:,}".replace(",", " ") + (" byte" if count == 1 else " bytes")
-
-
-@contextmanager
-def working(text: str, quiet: bool) -> Iterator[None]:
-    """A spinner on standard error if that is a terminal and the work takes more than a second."""
-    if quiet or not sys.stderr.isatty():
-        yield
-        return
-    done = Event()
-    thread = Thread(target=_spin, args=(text, done), daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
-
-
-def _spin(text: str, done: Event) -> None:
-    if done.wait(SPINNER_AFTER):
-        return
-    from rich.console import Console
-    from rich.markup import escape
-
-    with Console(stderr=True).status(escape(text)):
-        done.wait()
+    options.check_range("max-size", max_size, 1)
+    target = str(out or results / "report.html")
+    found = Results.read(results)
+    output.check_target(target, str(results), force)
+    ours = measured(found)
+    curves = together(ours, [curve for name in anchors or () for curve in published(name)])
+    known = [curve.id for curve in ours]
+    for name in show or ():
+        if name not in known:
+            raise UsageError(f"codec to show is {name!r}, and must be one of {', '.join(known)}")
+    options.anchor_curve(anchor, anchors, ours)
+    page = payload(found, curves, anchor, f"{found.run['dataset']}: {', '.join(known)}")
+    with progress_bar(quiet) as progress:
+        room = int(max_size * 1e6) - len(render(page))
+        page["pictures"] = gallery(found, pictures or [], show or known, room, cores(), progress)
+    if not page["pictures"]:
+        messages.note("the page has no picture viewer: originals or coded files are not where they were")
+    html = render(page).encode()
+    output.write(target, html, force)
+    facts = {"output": target, "bytes": len(html), "pictures": len(page["pictures"]), "codecs": known}
+    said = f"{target}: {messages.size(len(html))}"
+    messages.summary(facts, said, as_json=as_json, quiet=quiet, data_on_stdout=False)

@@ -1,0 +1,136 @@
+"""What can be evaluated: classic codecs, the shipped models, and weights files of one's own.
+
+A codec is named by a *spec*: ``jpeg``, ``balle2017``, or ``NAME=FILE.ltm[,FILE.ltm...]`` for the rate points of a
+trained model that is not shipped (or not yet), lowest rate first. Specs are strings, so that worker processes
+find the same codecs by themselves.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+import latens
+from latens.classic import CODECS
+from latens.classic.base import Codec
+from latens.errors import LatensError, UnreadablePictureError, UsageError
+
+
+class Complexity(NamedTuple):
+    """What a learned codec computes and holds at one setting."""
+
+    kmac_per_pixel: tuple[float, float]  # analysis, synthesis: thousands of multiply-adds
+    parameters: int
+
+
+class Learned(Codec):
+    """A model of latens as an evaluation sees it."""
+
+    suffix = ".ltn"
+
+    def version(self) -> str:
+        return f"latens {latens.__version__} (ONNX Runtime {version('onnxruntime')})"
+
+    def complexity(self, setting: float) -> Complexity | None:
+        """At ``setting``; None where it is not known."""
+        return None
+
+
+class Shipped(Learned):
+    """A shipped model; the setting is its quality 0..100, the ladder the middle of each rate point."""
+
+    parameter = "quality"
+    bounds = (0.0, 100.0)
+    whole = False
+
+    def __init__(self, model: str) -> None:
+        self._info = next(info for info in latens.models() if info.id == model)
+        self.id, self.title = self._info.id, f"{self._info.id} ({self._info.paper})"
+        self.settings = tuple(sorted(sum(point.quality) / 2 for point in self._info.points))
+
+    def options(self) -> dict[str, object]:
+        return {"weights": {point.name: point.fingerprint for point in self._info.points}}
+
+    def encode(self, pixels: np.ndarray, setting: float) -> bytes:
+        return latens.encode(pixels, quality=self.check(setting), model=self.id)
+
+    def decode(self, data: bytes) -> np.ndarray:
+        return latens.decode(data, output="array")
+
+    def complexity(self, setting: float) -> Complexity:
+        point = [point for point in self._info.points if point.quality[0] <= setting][-1]
+        return Complexity(point.kmac_per_pixel, point.parameters)
+
+
+class Files(Learned):
+    """Weights files; the setting counts them, from 0."""
+
+    parameter = "weights file"
+
+    def __init__(self, name: str, paths: tuple[Path, ...]) -> None:
+        self.id, self.title, self.paths = name, f"{name} ({', '.join(path.name for path in paths)})", paths
+        self.settings = tuple(float(k) for k in range(len(paths)))
+        self.bounds = (0.0, len(paths) - 1.0)
+
+    def options(self) -> dict[str, object]:
+        return {"sha256": {path.name: hashlib.sha256(path.read_bytes()).hexdigest()[:16] for path in self.paths}}
+
+    def encode(self, pixels: np.ndarray, setting: float) -> bytes:
+        return latens.encode(pixels, model=self.paths[int(self.check(setting))])
+
+    def decode(self, data: bytes) -> np.ndarray:
+        for path in self.paths:
+            try:
+                return latens.decode(data, output="array", weights=path)
+            except latens.errors.WeightsError:
+                continue
+        raise UnreadablePictureError(f"{self.id}: the file was written with none of its {len(self.paths)} weights")
+
+
+@lru_cache
+def find(spec: str) -> Codec:
+    """The codec of a spec.
+
+    Raises:
+        UsageError: there is none of that name, or a weights file is missing
+    """
+    name, given, paths = spec.partition("=")
+    if given:
+        files = tuple(Path(path) for path in paths.split(","))
+        missing = [str(path) for path in files if not path.is_file()]
+        if missing or not name:
+            what = f"there is no file {missing[0]}" if missing else "it has no name"
+            raise UsageError(f"codec {spec!r}: {what}; it must be NAME=FILE.ltm[,FILE.ltm...]")
+        return Files(name, files)
+    if spec in CODECS:
+        return CODECS[spec]
+    models = [info.id for info in latens.models()]
+    if spec in models:
+        return Shipped(spec)
+    known = ", ".join((*CODECS, *models))
+    raise UsageError(f"codec is {spec!r}, and must be one of {known}; or NAME=FILE.ltm,...")
+
+
+def everything() -> tuple[str, ...]:
+    """The specs of all codecs that this installation can run."""
+    models = tuple(info.id for info in latens.models())
+    return (*(spec for spec in CODECS if runs(CODECS[spec])), *models)
+
+
+def runs(codec: Codec) -> bool:
+    """Whether the packages behind a codec are installed."""
+    try:
+        codec.version()
+    except LatensError:
+        return False
+    return True
+
+
+def complexity(codec: Codec, setting: float) -> Complexity | None:
+    """Of a learned codec; None for the others."""
+    return codec.complexity(setting) if isinstance(codec, Learned) else None

@@ -1,0 +1,63 @@
+"""Pictures in a page: exact where they say so, and as small as they must be."""
+
+import base64
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from latens.evaluate.page.pictures import Budget, bits_map, data_url, error_map, native_url, preview
+
+
+def shown(url: str) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))))
+
+
+def test_exact_urls_hold_every_sample(photograph: np.ndarray) -> None:
+    assert np.array_equal(shown(data_url(photograph[:50, :70])), photograph[:50, :70])
+
+
+def test_previews_fit_and_say_whether_they_are_exact(photograph: np.ndarray) -> None:
+    url, exact = preview(photograph, 40_000)
+    assert len(url) <= 40_000
+    assert not exact
+    assert abs(shown(url).astype(int) - photograph).mean() < 6
+    url, exact = preview(photograph, 10**7)
+    assert exact
+    assert np.array_equal(shown(url), photograph)
+
+
+def test_error_maps_are_8_times_the_largest_error_of_a_pixel() -> None:
+    a = np.full((4, 4, 3), 100, np.uint8)
+    b = a.copy()
+    b[1, 2] = (101, 97, 100)
+    b[3, 3] = 250
+    found = shown(error_map(a, b))[..., 0]
+    assert (found[1, 2], found[3, 3], found[0, 0]) == (24, 255, 0)
+
+
+def test_error_maps_are_made_to_fit(photograph: np.ndarray) -> None:
+    noise = np.random.default_rng(0).integers(-20, 21, photograph.shape)
+    noisy = np.clip(photograph + noise, 0, 255).astype(np.uint8)
+    assert len(error_map(photograph, noisy, 20_000)) <= 20_000 < len(error_map(photograph, noisy))
+
+
+def test_bits_are_dark_to_bright_with_their_largest_value_told() -> None:
+    found = bits_map(np.array([[0.0, 5.0], [10.04, 2.0]]))
+    assert found["max"] == 10.0
+    pixels = shown(found["image"]).astype(int).sum(-1)
+    assert pixels[0, 0] < pixels[1, 1] < pixels[0, 1] < pixels[1, 0]
+    assert bits_map(np.zeros((2, 2)))["max"] == 1.0
+
+
+def test_only_what_browsers_show_is_embedded_as_it_is() -> None:
+    assert native_url(b"abc", ".jpg") == "data:image/jpeg;base64,YWJj"
+    assert native_url(b"abc", ".bpg") is None
+
+
+@pytest.mark.parametrize(("pictures", "versions"), [(1, 1), (24, 9), (24, 21)])
+def test_budgets_add_up(pictures: int, versions: int) -> None:
+    budget = Budget.divided(14_000_000, pictures, versions)
+    spent = pictures * (budget.original + versions * (budget.version + budget.error))
+    assert 13_900_000 < spent <= 14_000_000

@@ -1,0 +1,62 @@
+"""What an evaluation can run: classic codecs, shipped models, weights files."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import latens
+from latens.errors import UnreadablePictureError, UsageError, WeightsError
+from latens.evaluate.codecs import complexity, everything, find, runs
+
+GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "tiny.ltm"
+
+
+def test_everything_names_each_codec_once_and_all_of_them_run() -> None:
+    specs = everything()
+    assert len(set(specs)) == len(specs)
+    assert {"jpeg", "jpeg2000", "webp", *(model.id for model in latens.models())} <= set(specs)
+    assert all(runs(find(spec)) for spec in specs)
+
+
+def test_a_shipped_model_codes_at_the_middle_of_each_rate_point(photograph: np.ndarray) -> None:
+    model = latens.models()[0]
+    codec = find(model.id)
+    assert len(codec.settings) == len(model.points)
+    picture = np.ascontiguousarray(photograph[:64, :80])
+    sizes = [len(codec.encode(picture, setting)) for setting in codec.settings]
+    assert sizes == sorted(sizes)
+    data = codec.encode(picture, codec.settings[0])
+    assert np.array_equal(codec.decode(data), latens.decode(data, output="array"))
+    assert codec.options() == {"weights": {point.name: point.fingerprint for point in model.points}}
+    costs = complexity(codec, codec.settings[-1])
+    assert costs is not None
+    assert costs.parameters == model.points[-1].parameters
+    assert complexity(find("jpeg"), 50) is None
+
+
+def test_weights_files_are_rate_points_in_their_order(photograph: np.ndarray) -> None:
+    codec = find(f"mine={GOLDEN},{GOLDEN}")
+    assert (codec.id, codec.settings, codec.suffix) == ("mine", (0.0, 1.0), ".ltn")
+    picture = np.ascontiguousarray(photograph[:40, :40])
+    assert codec.decode(codec.encode(picture, 1)).shape == picture.shape
+    with pytest.raises(UnreadablePictureError, match="none of its 2 weights"):
+        codec.decode(latens.encode(picture))
+    with pytest.raises(UsageError, match="weights file is 2"):
+        codec.encode(picture, 2)
+
+
+def test_other_weights_are_other_options(tmp_path: Path) -> None:
+    copy = tmp_path / GOLDEN.name
+    copy.write_bytes(GOLDEN.read_bytes())
+    before = find(f"a={copy}").options()
+    copy.write_bytes(b"other")
+    assert find(f"a={copy}").options() != before
+    with pytest.raises(WeightsError):
+        find(f"a={copy}").encode(np.zeros((16, 16, 3), np.uint8), 0)
+
+
+@pytest.mark.parametrize("spec", ["nonesuch", "=x.ltm", "mine=", "mine=nowhere.ltm", f"mine={GOLDEN},nowhere.ltm"])
+def test_unknown_codecs_and_missing_files_are_refused(spec: str) -> None:
+    with pytest.raises(UsageError, match="codec"):
+        find(spec)

@@ -1,0 +1,146 @@
+"""Evaluations: complete, resumable, and going on when something fails."""
+
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from latens.errors import UsageError
+from latens.evaluate import runner
+from latens.evaluate.curves import measured
+from latens.evaluate.runner import Plan, evaluate, failures, pictures_in
+
+
+@pytest.fixture
+def folder(tmp_path: Path, photograph: np.ndarray) -> Path:
+    """Two pictures of different sizes, as files."""
+    place = tmp_path / "pictures"
+    place.mkdir()
+    Image.fromarray(photograph[:176, :200]).save(place / "face.png")
+    Image.fromarray(photograph[200:400, 100:280]).save(place / "suit.png")
+    return place
+
+
+def plan(folder: Path, **changes: object) -> Plan:
+    asked = Plan(
+        pictures_in([folder]), ("jpeg", "webp"), {"jpeg": (20, 60), "webp": (50,)}, ("psnr_rgb", "ms_ssim"), 2
+    )
+    return asked._replace(**changes)  # type: ignore[arg-type]
+
+
+def test_every_picture_codec_and_setting_has_a_row_and_a_file_of_its_size(folder: Path, tmp_path: Path) -> None:
+    results = evaluate(plan(folder), tmp_path / "out")
+    assert sorted(results.rows) == [
+        (codec, setting, name)
+        for codec, setting in (("jpeg", "20"), ("jpeg", "60"), ("webp", "50"))
+        for name in ("face.png", "suit.png")
+    ]
+    for row in results.rows.values():
+        file = results.file(row, ".jpg" if row.codec == "jpeg" else ".webp")
+        assert file.stat().st_size == row.bytes
+        assert row.bpp == pytest.approx(8 * row.bytes / (row.width * row.height))
+        assert row.encode_s > 0
+        assert row.decode_s > 0
+        assert 20 < row.metrics["psnr_rgb"] < 50
+    assert len(measured(results)) == 2
+
+
+def test_nothing_is_computed_twice(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = evaluate(plan(folder), tmp_path / "out")
+    path = tmp_path / "out" / "rows.csv"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[:-2]))  # as if it had been killed before the last two
+    done: list[object] = []
+    run = runner._run
+
+    def counted(function, given, *rest):
+        done.append((function, len(given)))
+        return run(function, given, *rest)
+
+    monkeypatch.setattr(runner, "_run", counted)
+    again = evaluate(plan(folder), tmp_path / "out")
+    assert done == [(runner.survey, 2), (runner.work, 2)]
+    assert set(again.rows) == set(first.rows)
+    kept = {key for key, row in again.rows.items() if row == first.rows[key]}
+    assert len(kept) == 4  # their times are those of the first run
+
+
+def test_metrics_asked_for_later_are_taken_from_the_kept_files(folder: Path, tmp_path: Path) -> None:
+    first = evaluate(plan(folder), tmp_path / "out")
+    second = evaluate(plan(folder, metrics=("psnr_y",)), tmp_path / "out")
+    for key, row in second.rows.items():
+        assert replace(row, metrics={}) == replace(first.rows[key], metrics={})  # not coded again
+        assert set(row.metrics) == {"psnr_rgb", "ms_ssim", "psnr_y"}
+
+
+def test_coded_files_need_not_be_kept(folder: Path, tmp_path: Path) -> None:
+    results = evaluate(plan(folder, keep=False), tmp_path / "out")
+    assert len(results.rows) == 6
+    assert [path for path in (tmp_path / "out" / "files").rglob("*") if path.is_file()] == []
+
+
+def test_a_codec_that_fails_costs_its_rows_and_no_others(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad.ltm").write_bytes(b"no weights")
+    asked = plan(folder, specs=("jpeg", f"bad={tmp_path / 'bad.ltm'}"), settings={"jpeg": (50,)})
+    results = evaluate(asked, tmp_path / "out")
+    assert len(failures(results)) == 2
+    assert all("bad 0, " in line and "weights" in line for line in failures(results))
+    assert [row.bytes > 0 for row in results.rows.values() if row.codec == "jpeg"] == [True, True]
+
+
+def test_an_unreadable_picture_is_reported_once(folder: Path, tmp_path: Path) -> None:
+    (folder / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
+    results = evaluate(plan(folder), tmp_path / "out")
+    assert len(results.rows) == 6
+    assert [line.split(":")[0] for line in failures(results)] == ["broken.png"]
+
+
+def test_without_one_readable_picture_nothing_is_written(tmp_path: Path) -> None:
+    (tmp_path / "only.png").write_bytes(b"nothing")
+    with pytest.raises(UsageError, match="none of 1 pictures"):
+        evaluate(plan(tmp_path), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_process_that_dies_costs_its_own_item_only() -> None:
+    found = dict(runner._run(signal.raise_signal, [0, signal.SIGKILL, 0, 0], 2, lambda item: f"lost {item}"))
+    assert found == {0: None, 1: f"lost {signal.SIGKILL}", 2: None, 3: None}
+
+
+def test_settings_and_codecs_are_checked_before_any_work(folder: Path, tmp_path: Path) -> None:
+    for changes, named in (
+        ({"settings": {"jpeg": (101,)}}, "quality is 101"),
+        ({"settings": {"avif": (50,)}}, "avif, which is not among"),
+        ({"specs": ("gif",)}, "codec is 'gif', and must be one of"),
+        ({"specs": ("mine=none.ltm",)}, "there is no file none.ltm"),
+    ):
+        with pytest.raises(UsageError, match=named):
+            evaluate(plan(folder, **changes), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_pictures_are_found_in_folders_and_named_apart(folder: Path, tmp_path: Path) -> None:
+    assert list(pictures_in([folder])) == ["face.png", "suit.png"]
+    assert list(pictures_in([folder, folder / "face.png"])) == ["face.png", "suit.png"]  # once each
+    other = tmp_path / "others"
+    other.mkdir()
+    (other / "face.png").write_bytes(b"")
+    assert list(pictures_in([folder, other])) == ["pictures/face.png", "pictures/suit.png", "others/face.png"]
+    (tmp_path / "empty").mkdir()
+    wrong = (([tmp_path / "empty"], "no pictures"), ([tmp_path / "nowhere"], "there is no"), ([], "at least"))
+    for places, named in wrong:
+        with pytest.raises(UsageError, match=named):
+            pictures_in(places)
+
+
+def test_workers_take_one_thread_and_the_environment_is_left_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
+    with runner._one_thread():
+        assert dict(runner._run(os.getenv, ["OMP_NUM_THREADS"], 1, str)) == {0: "1"}
+    assert os.environ["OMP_NUM_THREADS"] == "7"
+    assert "MKL_NUM_THREADS" not in os.environ
