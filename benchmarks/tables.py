@@ -14,7 +14,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,6 +34,7 @@ class Place(NamedTuple):
     rows: Callable[[], Iterator[str]]
 
 
+@lru_cache
 def result(name: str) -> Any:
     """A committed result; of Kodak, one that was measured with the shipped weights."""
     path = ROOT / RESULTS / name
@@ -79,23 +80,48 @@ def card(model: ModelInfo) -> Iterator[str]:
         )  # fmt: skip
 
 
-def bd_rates() -> Iterator[str]:
-    """One row per codec of ours and anchor; the range that was integrated stands beside each figure."""
-    pairs: dict[tuple[str, str], dict[str, str]] = {}
+def bd_cell(test: str, anchor: str, metric: str) -> str:
+    """One BD-rate; the range that was integrated stands beside it where the curves do not cover all of it."""
+    if test == anchor:
+        return "0 %"
     for entry in result("kodak.json")["bd_rate"]:
-        if entry["test"] in {model.id for model in shipped()}:
-            cell = f"{entry['percent']:+.1f} % ({entry['low']:.4g}-{entry['high']:.4g} dB)"
-            pairs.setdefault((entry["test"], entry["anchor"]), {})[entry["metric"]] = cell
-    for (test, anchor), cells in pairs.items():
-        yield row(test, anchor, cells.get("PSNR-RGB", "-"), cells.get("MS-SSIM", "-"))
+        if (entry["test"], entry["anchor"], entry["metric"]) == (test, anchor, metric):
+            shrunk = [entry["low"], entry["high"]] != entry["asked"]
+            span = f" ({entry['low']:.4g}-{entry['high']:.4g} dB)" if shrunk else ""
+            return f"{entry['percent']:+.1f} %{span}"
+    return "-"
+
+
+def codecs() -> Iterator[str]:
+    """One row per measured codec, the best first: BD-rates against BPG, and times."""
+    methods = result("kodak.json")["methods"]
+    order = {e["test"]: e["percent"] for e in result("kodak.json")["bd_rate"]
+             if (e["anchor"], e["metric"]) == (README_ANCHOR, "psnr_rgb")}  # fmt: skip
+    for name in sorted(methods, key=lambda name: order.get(name, 0.0)):
+        median = methods[name]["median"]
+        rates = (bd_cell(name, README_ANCHOR, metric) for metric in ("psnr_rgb", "ms_ssim_db"))
+        yield row(methods[name]["title"], *rates, *(f"{median[q]:.2g} s" for q in ("encode_s", "decode_s")))
+
+
+def bd_rates(metric: str) -> Iterator[str]:
+    """One row per measured codec, one column per anchor."""
+    for test in result("kodak.json")["methods"]:
+        yield row(test, *(bd_cell(test, anchor, metric) for anchor in ANCHORS))
+
+
+def deviations() -> Iterator[str]:
+    """One row per codec that has a published curve: ours against it."""
+    for test, anchor in PUBLISHED.items():
+        yield row(test, anchor, *(bd_cell(test, anchor, metric) for metric in ("psnr_rgb", "ms_ssim_db")))
 
 
 def curves() -> Iterator[str]:
     """One row per codec and setting: the means over the pictures."""
     for codec, curve in result("kodak.json")["methods"].items():
-        columns = (curve[quantity] for quantity in ("settings", "bpp", "psnr_rgb_db", "ms_ssim"))
-        for setting, bpp, psnr, ms_ssim in zip(*columns, strict=True):
-            yield row(codec, setting, f"{bpp:.4f}", f"{psnr:.2f} dB", f"{ms_ssim:.4f}")
+        columns = (curve[quantity] for quantity in ("settings", "bpp", "psnr_rgb_db", "ms_ssim", "ssimulacra2"))
+        for setting, bpp, psnr, ms_ssim, ssimulacra2 in zip(*columns, strict=True):
+            figures = (f"{bpp:.4f}", f"{psnr:.2f} dB", f"{ms_ssim:.4f}", f"{ssimulacra2:.1f}")
+            yield row(codec, f"{curve['parameter']} {setting}", *figures)
 
 
 def speed() -> Iterator[str]:
@@ -114,19 +140,31 @@ def speed() -> Iterator[str]:
 
 MODELS = "| model | quality | bpp | PSNR | MS-SSIM | weights | kMAC/px, both ways |"
 MODELS_ZH = "| 模型 | 质量 | bpp | PSNR | MS-SSIM | 权重 | kMAC/像素(编+解) |"
-BD_RATES = "| BD-rate on Kodak | anchor | PSNR | MS-SSIM |"
-BD_RATES_ZH = "| Kodak 上的 BD-rate | 对照 | PSNR | MS-SSIM |"
+README_ANCHOR = "bpg"
+ANCHORS = ("jpeg", "jpeg2000", "webp", "bpg", "bpg_444_x265_ycbcr", "vtm")  # columns of the BD-rate tables
+PUBLISHED = {  # measured codecs, and what others have published of them
+    "jpeg": "jpeg (published)",
+    "jpeg2000": "jpeg2000 (published)",
+    "webp": "webp (published)",
+    "bpg": "bpg_444_x265_ycbcr",
+}
+CODECS = "| codec | BD-rate against BPG 4:4:4, PSNR 28-37 dB | MS-SSIM 11-19 dB | encode | decode |"
+CODECS_ZH = "| 编码器 | 相对 BPG 4:4:4 的 BD-rate,PSNR 28-37 dB | MS-SSIM 11-19 dB | 编码 | 解码 |"
+BD_RATES = f"| against: | {' | '.join(ANCHORS)} |"
+DEVIATIONS = "| measured here | published | PSNR, 28-37 dB | MS-SSIM, 11-19 dB |"
 CARD = "| point | quality | lambda | fingerprint | parameters | kMAC/px, both ways | weights | trained |"
-CURVES = "| codec | setting | bpp | PSNR | MS-SSIM |"
+CURVES = "| codec | setting | bpp | PSNR | MS-SSIM | SSIMULACRA2 |"
 SPEED = "| point | bytes | encode | decode | `latens encode` | `latens decode` | `latens info` |"
 
 PLACES = (
     Place("README.md", "models", MODELS, 2, models),
-    Place("README.md", "bdrate", BD_RATES, 2, bd_rates),
+    Place("README.md", "codecs", CODECS, 1, codecs),
     Place("README.zh-CN.md", "models", MODELS_ZH, 2, models),
-    Place("README.zh-CN.md", "bdrate", BD_RATES_ZH, 2, bd_rates),
+    Place("README.zh-CN.md", "codecs", CODECS_ZH, 1, codecs),
     *(Place(f"docs/models/{model.id}.md", "card", CARD, 2, partial(card, model)) for model in shipped()),
-    Place("docs/benchmarks.md", "bdrate", BD_RATES, 2, bd_rates),
+    Place("docs/benchmarks.md", "bdrate-psnr", BD_RATES, 1, partial(bd_rates, "psnr_rgb")),
+    Place("docs/benchmarks.md", "bdrate-ms-ssim", BD_RATES, 1, partial(bd_rates, "ms_ssim_db")),
+    Place("docs/benchmarks.md", "deviations", DEVIATIONS, 2, deviations),
     Place("docs/benchmarks.md", "curves", CURVES, 2, curves),
     Place("docs/benchmarks.md", "speed", SPEED, 1, speed),
 )

@@ -19,6 +19,7 @@ def run(**changes: Any) -> dict[str, Any]:
         "pictures": {"a.png": {"sha256": "00"}},
         "sources": {"a.png": "a.png"},
         "unreadable": {},
+        "complexity": {},
         "codecs": {"jpeg": {"version": "1", "options": {}}},
         "metrics": {"psnr_rgb": {"library": "latens"}, "ms_ssim": {"library": "latens"}},
         "runs": [{"command": "latens eval"}],

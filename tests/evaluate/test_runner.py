@@ -1,7 +1,9 @@
 """Evaluations: complete, resumable, and going on when something fails."""
 
+import json
 import os
 import signal
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,9 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import latens
 from latens.errors import UsageError
 from latens.evaluate import runner
-from latens.evaluate.curves import measured
+from latens.evaluate.curves import measured, write_summaries
 from latens.evaluate.runner import Plan, evaluate, failures, pictures_in
 
 
@@ -47,6 +50,18 @@ def test_every_picture_codec_and_setting_has_a_row_and_a_file_of_its_size(folder
         assert row.decode_s > 0
         assert 20 < row.metrics["psnr_rgb"] < 50
     assert len(measured(results)) == 2
+
+
+def test_learned_codecs_come_with_what_they_compute_and_hold(folder: Path, tmp_path: Path) -> None:
+    asked = plan(folder, specs=("balle2017", "jpeg"), settings={"balle2017": (10,), "jpeg": (50,)})
+    results = evaluate(asked, tmp_path / "out")
+    write_summaries(results, measured(results))
+    ours, theirs = (json.loads((tmp_path / "out" / "summary" / f"{n}.json").read_text()) for n in asked.specs)
+    assert ours["parameters"] == [latens.models()[0].points[0].parameters]
+    assert ours["kmac_per_pixel"] == [list(latens.models()[0].points[0].kmac_per_pixel)]
+    assert "parameters" not in theirs
+    if sys.platform == "linux":
+        assert 20 < theirs["peak_memory_mb"] < 2000
 
 
 def test_nothing_is_computed_twice(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

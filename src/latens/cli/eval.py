@@ -170,10 +170,11 @@ def _facts(
     """What --json says."""
     from latens.evaluate.curves import compare, pictures_of, summary
 
+    codecs, costs = results.run["codecs"], results.run["complexity"]
     facts: dict[str, Any] = {
         "results": str(results.folder),
         "pictures": pictures_of(curves),
-        "codecs": [summary(curve, results.run["codecs"][curve.id]["version"]) for curve in curves],
+        "codecs": [summary(curve, codecs[curve.id]["version"], costs.get(curve.id)) for curve in curves],
         "failed": failed,
     }
     if against is not None:

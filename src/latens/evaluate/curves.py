@@ -168,18 +168,24 @@ def metric_title(metric: str) -> str:
     return DERIVED[metric][0] if metric in DERIVED else METRICS[metric].title
 
 
-def summary(curve: MeanCurve, version: str) -> dict[str, Any]:
-    """The curve as CompressAI writes its results: lists, a value per setting, under its metric names."""
+def summary(curve: MeanCurve, version: str, complexity: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The curve as CompressAI writes its results: lists, a value per setting, under its metric names.
+
+    Beside them, the settings, and where known the peak memory, multiply-adds per pixel and parameters.
+    """
     named = {COMPRESSAI.get(name, name): list(values) for name, values in curve.values.items()}
     times = {
         theirs: [fmean(getattr(row, ours) for row in rows) for rows in curve.rows.values()]
         for ours, theirs in TIMES.items()
     }
     pictures = len(pictures_of([curve]))
+    costs = {"peak_memory_mb": curve.median("peak_mb")} if curve.median("peak_mb") else {}
     return {
         "name": curve.id,
         "description": f"{curve.title}, {version}, mean over {pictures} pictures",
         "settings": list(curve.settings),
+        **costs,
+        **(complexity or {}),
         "results": _plain({**named, **times}),
     }
 
@@ -194,5 +200,6 @@ def write_summaries(results: Results, curves: Sequence[MeanCurve]) -> None:
     folder = results.folder / "summary"
     folder.mkdir(exist_ok=True)
     for curve in curves:
-        version = results.run["codecs"][curve.id]["version"]
-        (folder / f"{curve.id}.json").write_text(json.dumps(summary(curve, version), indent=1) + "\n")
+        facts = results.run["codecs"][curve.id]
+        written = summary(curve, facts["version"], results.run.get("complexity", {}).get(curve.id))
+        (folder / f"{curve.id}.json").write_text(json.dumps(written, indent=1) + "\n")

@@ -121,8 +121,8 @@ class Results:
         for kind in ("pictures", "codecs", "metrics"):
             _refuse_mixture(folder, kind, before[kind], run[kind])
         merged = {**before, **run, "format": FORMAT}
-        for kind in ("pictures", "sources", "codecs", "metrics"):
-            merged[kind] = {**before[kind], **run[kind]}
+        for kind in ("pictures", "sources", "codecs", "complexity", "metrics"):
+            merged[kind] = {**before.get(kind, {}), **run[kind]}
         merged["runs"] = [*before["runs"], *run["runs"]]
         folder.mkdir(parents=True, exist_ok=True)
         results = cls(folder, merged, rows.values())

@@ -18,8 +18,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from latens.errors import LatensError, UsageError
-from latens.evaluate.codecs import find
+from latens.classic.base import Codec
+from latens.errors import UsageError
+from latens.evaluate.codecs import complexity, find
 from latens.evaluate.metrics import METRICS
 from latens.evaluate.results import Key, Results, Row
 from latens.evaluate.worker import THREADS, Surveyed, Task, start, survey, work
@@ -92,7 +93,7 @@ def evaluate(plan: Plan, folder: Path, progress: Progress = lambda what, done, t
         unreadable = {name: s.error for name, s in surveyed.items() if s.error}
         if not readable:
             raise UsageError(f"none of {len(sources)} pictures can be read: {next(iter(unreadable.values()))}")
-        results = Results.open(folder, _describe(plan, codecs, readable, unreadable))
+        results = Results.open(folder, _describe(plan, codecs, ladders, readable, unreadable))
         tasks = list(_tasks(plan, codecs, ladders, readable, results))
         total = len(readable) * sum(map(len, ladders.values()))
         progress("files", total - len(tasks), total)
@@ -129,8 +130,23 @@ def _tasks(
                 yield Task(spec, setting, picture, plan.pictures[picture], target, plan.metrics, plan.keep, have)
 
 
+def _complexity(codec: Codec, ladder: Sequence[float]) -> dict[str, Any]:
+    """Multiply-adds (thousands a pixel, analysis and synthesis) and parameters of a learned codec's settings."""
+    costs = [cost for setting in ladder if (cost := complexity(codec, setting))]
+    if not costs:
+        return {}
+    return {
+        "kmac_per_pixel": [list(cost.kmac_per_pixel) for cost in costs],
+        "parameters": [cost.parameters for cost in costs],
+    }
+
+
 def _describe(
-    plan: Plan, codecs: Mapping[str, str], readable: Mapping[str, Surveyed], unreadable: Mapping[str, str]
+    plan: Plan,
+    codecs: Mapping[str, str],
+    ladders: Mapping[str, tuple[float, ...]],
+    readable: Mapping[str, Surveyed],
+    unreadable: Mapping[str, str],
 ) -> dict[str, Any]:
     found = {name: find(spec) for name, spec in codecs.items()}
     machine = f"{platform.system()} {platform.machine()}, {_processor()}, {os.cpu_count()} cores"
@@ -150,6 +166,7 @@ def _describe(
             }
             for name, codec in found.items()
         },
+        "complexity": {name: c for name, codec in found.items() if (c := _complexity(codec, ladders[name]))},
         "metrics": {name: {"library": METRICS[name].library()} for name in plan.metrics},
         "runs": [{"command": plan.command, "jobs": plan.jobs, "machine": machine, "versions": _versions()}],
     }
@@ -251,5 +268,3 @@ def failures(results: Results) -> list[str]:
     lines = [f"{name}: {error}" for name, error in results.run["unreadable"].items()]
     return lines + [f"{r.codec} {r.setting}, {r.picture}: {r.error}" for r in results.rows.values() if r.error]
 
-
-__all__ = ["LatensError", "Plan", "evaluate", "failures", "pictures_in"]
