@@ -5,12 +5,15 @@
     pixels --(colour)--> planes --x265--> Annex B stream --(hevc.extract)--> fields, slices --(header)--> .bpg
     pixels <--(colour)-- planes <--HEVC decoder-- VPS, SPS, slices <--(hevc.parameter_sets)--(header)-- .bpg
 
-Encoder and decoder are those that PyAV carries: libx265 and FFmpeg's.
+Encoder and decoder are those that PyAV carries: libx265 and FFmpeg's. What is written and read, and how that was
+verified, is in docs/bpg.md.
 """
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -26,6 +29,8 @@ MAX_PIXELS = 1 << 26
 SMALL = 32  # pixels a side, below which x265 wants smaller coding trees
 SMALL_BLOCKS = {"ctu": 16, "min-cu-size": 16}
 BLOCK = 8  # x265's smallest coding block otherwise
+DEPTHS = (8, 9, 10, 12)  # that FFmpeg decodes, of BPG's 8 to 14
+PIXELS_PER_BYTE = 8 * 64 * 64  # at most: a coding block has up to 64 x 64 samples and takes at least one bit
 PIXEL_FORMATS = {0: "gray", 1: "yuv420p", 2: "yuv422p", 3: "yuv444p"}
 
 
@@ -35,6 +40,23 @@ def _av() -> Any:
     except ImportError as error:
         raise MissingExtraError("package av is not installed: BPG needs pip install 'latens[eval]'") from error
     return av
+
+
+def _libx265() -> Any:
+    """PyAV, if it can encode."""
+    av = _av()
+    if "libx265" not in av.codecs_available:
+        raise MissingExtraError(f"PyAV {av.__version__} has no libx265: BPG needs a build with it")
+    return av
+
+
+@lru_cache
+def _x265_version() -> str:
+    """``4.2+1-e444744``: x265 writes it into a stream if asked to."""
+    codec, black = Bpg420(), np.zeros((16, 16, 3), np.uint8)
+    stream = codec._x265(to_planes(black, True), {**codec.fixed, **SMALL_BLOCKS, "qp": 51, "info": 1})
+    found = re.search(rb"x265 \(build \d+\) - ([^:]+):", stream)
+    return found[1].decode("ascii", "replace") if found else "of unknown version"
 
 
 class Bpg444(Codec):
@@ -55,11 +77,9 @@ class Bpg444(Codec):
     }  # fmt: skip
 
     def version(self) -> str:
-        av = _av()
-        if "libx265" not in av.codecs_available:
-            raise MissingExtraError(f"PyAV {av.__version__} has no libx265: {self.id} needs a build with it")
+        av = _libx265()
         major, minor, micro = av.library_versions["libavcodec"]
-        return f"libx265 and libavcodec {major}.{minor}.{micro} (PyAV {av.__version__})"
+        return f"x265 {_x265_version()}, libavcodec {major}.{minor}.{micro} (PyAV {av.__version__})"
 
     def options(self) -> dict[str, object]:
         return {"preset": self.preset, **{k: v for k, v in self.fixed.items() if k.startswith(("psy", "aq"))}}
@@ -84,6 +104,14 @@ class Bpg444(Codec):
             raise TooLargeError(f"the BPG file has {header.width} x {header.height} pixels, above {MAX_PIXELS}")
         sps = Sps.read(fields)
         geometry = Geometry(header.chroma, *_coded(header.width, header.height, sps), depth=header.depth)
+        if geometry.width * geometry.height > len(slices) * PIXELS_PER_BYTE:
+            raise UnreadablePictureError(
+                f"the BPG file has {len(slices)} bytes of HEVC data for {header.width} x {header.height} pixels, "
+                f"and HEVC needs one for every {PIXELS_PER_BYTE}"
+            )
+        if header.depth not in DEPTHS:
+            known = ", ".join(map(str, DEPTHS))
+            raise UnsupportedPictureError(f"the BPG file has {header.depth} bits a sample, and {known} are read")
         planes = self._decoded(parameter_sets(sps, geometry) + START + slices, geometry)
         down, across = (2 if header.chroma == 1 else 1), (2 if header.chroma in (1, 2) else 1)
         height, width = header.height, header.width
@@ -94,8 +122,7 @@ class Bpg444(Codec):
         return to_pixels(full, header.space, header.depth, header.limited, sited)
 
     def _x265(self, planes: Planes, parameters: dict[str, object]) -> bytes:
-        av = _av()
-        self.version()
+        av = _libx265()
         context = av.CodecContext.create("libx265", "w")
         height, width = planes.first.shape
         context.width, context.height, context.pix_fmt = width, height, PIXEL_FORMATS[self.chroma]
@@ -111,18 +138,23 @@ class Bpg444(Codec):
         try:
             return b"".join(bytes(packet) for packet in (*context.encode(frame), *context.encode(None)))
         except av.error.FFmpegError as error:
-            raise UnsupportedPictureError(f"x265 refused {width} x {height} pixels: {error}") from error
+            raise UnsupportedPictureError(f"x265 refused {width} x {height} pixels: {error.strerror}") from error
 
     def _decoded(self, stream: bytes, geometry: Geometry) -> list[np.ndarray]:
         av = _av()
         context = av.CodecContext.create("hevc", "r")
         context.thread_count = 1
+        context.options = {"err_detect": "crccheck+explode"}  # a file may have a hash of its samples
         try:
             frames = [*context.decode(av.Packet(stream)), *context.decode(None)]
         except av.error.FFmpegError as error:
-            raise UnreadablePictureError(f"the HEVC data of the BPG file cannot be decoded: {error}") from error
-        if len(frames) != 1 or (frames[0].width, frames[0].height) != (geometry.width, geometry.height):
-            raise UnreadablePictureError(f"the HEVC data hold {len(frames)} pictures, or not of the header's size")
+            message = f"the HEVC data of the BPG file cannot be decoded: {error.strerror}"
+            raise UnreadablePictureError(message) from error
+        if len(frames) != 1:
+            raise UnreadablePictureError(f"the HEVC data hold {len(frames)} pictures, and must hold one")
+        size, expected = (frames[0].width, frames[0].height), (geometry.width, geometry.height)
+        if size != expected:
+            raise UnreadablePictureError(f"the HEVC data hold {size} pixels, and the header says {expected}")
         kind = np.uint8 if geometry.depth == 8 else np.dtype("<u2")
         found = []
         for plane in frames[0].planes:

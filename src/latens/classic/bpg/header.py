@@ -55,14 +55,15 @@ class Header:
         for name, value, allowed in (
             ("pixel format", pixel_format, CHROMA),
             ("bit depth", depth, DEPTHS),
-            ("colour space", space, range(len(SPACES))),
+            ("colour space", space, range(len(SPACES) if pixel_format else 1)),  # grey pictures have no other
             ("width", width, range(1, 1 << 31)),
             ("height", height, range(1, 1 << 31)),
         ):
             if value not in allowed:
                 raise UnreadablePictureError(f"the BPG header has {name} {value}, which the format does not know")
         if alpha or alpha2:
-            raise UnsupportedPictureError("the BPG file has an alpha plane, and opaque pictures are read here")
+            plane = "an alpha plane" if alpha else "a fourth plane (CMYK, kept as alpha)"
+            raise UnsupportedPictureError(f"the BPG file has {plane}, and opaque pictures are read here")
         if animation:
             raise UnsupportedPictureError("the BPG file is an animation, and single pictures are read here")
         if extension:

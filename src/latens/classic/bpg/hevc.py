@@ -1,8 +1,8 @@
 """HEVC parameter sets: what of them a BPG file keeps, and how a reader makes them whole again.
 
 A BPG file holds no VPS and no SPS. A reader rebuilds both from the header and from a dozen fields (`Sps`);
-everything else has fixed values. A writer must have used those values wherever they decide how the rest is read:
-`extract` refuses a stream that did not.
+everything else has fixed values. A writer must have used those values too: `extract` refuses a stream that did
+not. Free is only what describes no sample: profile and level, size of buffers, conformance window, VUI.
 
 References: ITU-T H.265 (12/2016), sections 7.3.1 to 7.3.3; the BPG specification 0.9.5.
 """
@@ -117,18 +117,22 @@ def extract(stream: bytes, geometry: Geometry) -> tuple[Sps, bytes]:
     """
     kept: list[bytes] = []
     found: Sps | None = None
-    slices = 0
+    counts = {PPS: 0, **dict.fromkeys(IDR, 0)}
     for unit in units(stream):
         kind = unit[0] >> 1 & 63
         if kind == SPS:
             found = _read_sps(unescape(unit[2:]), geometry)
-        elif kind == PPS or kind in IDR:
+        elif kind in counts:
+            if kind == PPS:
+                _check_pps(unescape(unit[2:]))
             kept.append(unit)
-            slices += kind in IDR
+            counts[kind] += 1
         elif kind not in (VPS, AUD, *SEI):
             raise UnsupportedPictureError(f"the encoder wrote NAL unit type {kind}: BPG holds one IDR picture")
-    if found is None or not slices:
-        raise UnsupportedPictureError(f"the encoder wrote {slices} slices, SPS {found}: BPG needs both")
+    slices = sum(counts[kind] for kind in IDR)
+    if found is None or counts[PPS] != 1 or slices != 1:
+        sets = f"{'no' if found is None else 'an'} SPS, {counts[PPS]} PPS and {slices} IDR slices"
+        raise UnsupportedPictureError(f"the encoder wrote {sets}: one of each is needed")
     return found, START[1:].join(kept)
 
 
@@ -153,19 +157,20 @@ def _read_sps(data: bytes, geometry: Geometry) -> Sps:
             bits.ue()  # the conformance window: BPG crops by its own width and height
     _require("luma depth", bits.ue() + 8, geometry.depth)
     _require("chroma depth", bits.ue() + 8, geometry.depth)
-    bits.ue()  # bits of the picture order count, which an IDR slice does not hold
+    _require("length of the picture order count", bits.ue() + 4, 8)
     bits.u(1)
     for _ in range(3):
         bits.ue()  # buffering
     min_block, block_range, min_transform, transform_range = (bits.ue() for _ in range(4))
-    bits.ue()  # inter depth: an intra picture does not use it
-    depth = bits.ue()
+    inter_depth, depth = bits.ue(), bits.ue()
+    _require("transform depth of inter blocks", inter_depth, depth)
     _require("scaling lists", bits.u(1), 0)
-    bits.u(1)  # AMP: inter only
+    _require("asymmetric partitions", bits.u(1), 1)
     sao = bits.flag()
     pcm = _read_pcm(bits)
-    _skip_references(bits)
-    bits.u(1)  # temporal MVP: inter only
+    _require("number of reference picture sets", bits.ue(), 0)
+    _require("long-term references", bits.u(1), 0)
+    _require("temporal motion prediction", bits.u(1), 1)
     strong = bits.flag()
     if bits.flag():  # VUI describes the display; it stands before the extension
         _skip_vui(bits)
@@ -173,21 +178,15 @@ def _read_sps(data: bytes, geometry: Geometry) -> Sps:
     return Sps(min_block, block_range, min_transform, transform_range, depth, sao, strong, pcm, flags)
 
 
+def _check_pps(data: bytes) -> None:
+    bits = Reader(data, "the encoder's PPS")
+    bits.ue()  # its own id, which the slice repeats
+    _require("SPS id in the PPS", bits.ue(), 0)
+
+
 def _require(name: str, value: int, expected: int) -> None:
     if value != expected:
         raise UnsupportedPictureError(f"the encoder's {name} is {value}, and a BPG reader takes {expected}")
-
-
-def _skip_references(bits: Reader) -> None:
-    """Reference picture sets; those predicted from others come from inter streams only."""
-    for index in range(bits.ue()):
-        if index and bits.flag():
-            raise UnsupportedPictureError("the encoder's reference sets are those of an inter stream")
-        counts = bits.ue() + bits.ue()
-        for _ in range(counts):
-            bits.ue()
-            bits.u(1)
-    _require("long-term references", bits.u(1), 0)
 
 
 def _skip_vui(bits: Reader) -> None:
