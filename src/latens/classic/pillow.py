@@ -12,6 +12,8 @@ from PIL import Image, features
 from latens.classic.base import Codec
 from latens.errors import MissingExtraError, UnreadablePictureError, UnsupportedPictureError
 
+AVIF_SIDE = 32768  # pixels; libavif writes longer sides and then declines to read them
+
 
 class PillowCodec(Codec):
     """A format of Pillow's with fixed options."""
@@ -39,7 +41,7 @@ class PillowCodec(Codec):
         file = io.BytesIO()
         try:
             Image.fromarray(pixels).save(file, self.format, **self.fixed, **chosen)
-        except (OSError, ValueError, SystemError) as error:
+        except (OSError, ValueError, RuntimeError, MemoryError, SystemError) as error:
             height, width = pixels.shape[:2]
             raise UnsupportedPictureError(f"{self.id} cannot hold {width} x {height} pixels: {error}") from error
         return file.getvalue()
@@ -109,7 +111,8 @@ class WebP(PillowCodec):
 class Avif(PillowCodec):
     """AVIF by AOM: AV1 intra, 8-bit 4:4:4, full range, tuned for PSNR.
 
-    libavif's own default is tuned for the eye: at equal PSNR it needs a third more bytes.
+    libavif's own default is tuned for the eye: at equal PSNR it needs 8 % more bytes on Kodak. Speed 6,
+    which avifenc takes by itself, needs 9 % more in a seventh of the time.
     """
 
     id = "avif"
@@ -123,7 +126,15 @@ class Avif(PillowCodec):
         "subsampling": "4:4:4",
         "range": "full",
         "codec": "aom",
-        "speed": 6,
+        "speed": 4,
         "advanced": {"tune": "psnr"},
         "max_threads": 1,
     }
+
+    def encode(self, pixels: np.ndarray, setting: float) -> bytes:
+        height, width = pixels.shape[:2]
+        if max(height, width) > AVIF_SIDE:
+            raise UnsupportedPictureError(
+                f"avif cannot hold {width} x {height} pixels: its decoder takes at most {AVIF_SIDE} a side"
+            )
+        return super().encode(pixels, setting)
