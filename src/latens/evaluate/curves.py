@@ -96,7 +96,8 @@ def _means(groups: Sequence[Sequence[Row]]) -> dict[str, tuple[float, ...]]:
     for name in names:
         values[name] = tuple(fmean(row.metrics[name] for row in group) for group in groups)
     if "ms_ssim" in values:
-        values["ms_ssim_db"] = tuple(decibels(value) for value in values["ms_ssim"])
+        known = (math.nan if math.isnan(value) else decibels(value) for value in values["ms_ssim"])
+        values["ms_ssim_db"] = tuple(known)  # nan: some picture is too small for five scales
     return values
 
 

@@ -22,15 +22,12 @@ from numpy.typing import NDArray
 
 from latens.errors import UnsupportedPictureError, UsageError
 from latens.evaluate.metrics.fidelity import PEAK, require_pair
-
-Array = NDArray[np.float64]
+from latens.evaluate.metrics.windows import Array, band, gaussian, moments
 
 C1, C2 = (0.01 * PEAK) ** 2, (0.03 * PEAK) ** 2  # (K L)^2
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # beta_1 ... beta_5 = gamma_j, section 3.2 of the paper
 WINDOW, SIGMA = 11, 1.5
 MIN_SIDE = (WINDOW - 1) * 2 ** (len(WEIGHTS) - 1) + 1  # 161: the last scale still holds one whole window
-
-_BLOCK = 64  # filter outputs per matrix product
 
 
 def ssim(a: NDArray[Any], b: NDArray[Any]) -> float:
@@ -94,7 +91,7 @@ def decibels(value: float) -> float:
 
 def _similarity(x: Array, y: Array) -> tuple[Array, Array]:
     """The maps l and c s of two planes (3, H, W): both (3, H - 10, W - 10)."""
-    mu_x, mu_y, square, product = _blur(np.stack([x, y, x * x + y * y, x * y]))
+    mu_x, mu_y, square, product = moments(x, y, _WINDOW)
     mu_product = mu_x * mu_y
     mu_square = mu_x * mu_x + mu_y * mu_y
     luminance = (2 * mu_product + C1) / (mu_square + C1)
@@ -109,41 +106,4 @@ def _halve(x: Array) -> Array:
     return (rows[:, :, 0::2] + rows[:, :, 1::2]) / 4
 
 
-def _blur(x: Array) -> Array:
-    """The Gaussian window at every position wholly inside, (..., H, W) -> (..., H - 10, W - 10).
-
-    Both passes are products with a narrow band matrix, a block of outputs at a time: ten times as fast as
-    adding up eleven shifted copies, for the same numbers.
-    """
-    height, width = x.shape[-2] - WINDOW + 1, x.shape[-1] - WINDOW + 1
-    down = np.empty((*x.shape[:-2], height, x.shape[-1]))
-    for start in range(0, height, _BLOCK):
-        n = min(_BLOCK, height - start)
-        np.matmul(
-            _BAND[: n + WINDOW - 1, :n].T,
-            x[..., start : start + n + WINDOW - 1, :],
-            out=down[..., start : start + n, :],
-        )
-    across = np.empty((*x.shape[:-2], height, width))
-    for start in range(0, width, _BLOCK):
-        n = min(_BLOCK, width - start)
-        np.matmul(
-            down[..., start : start + n + WINDOW - 1],
-            _BAND[: n + WINDOW - 1, :n],
-            out=across[..., start : start + n],
-        )
-    return across
-
-
-def _gaussian_band() -> Array:
-    """Column j holds the window's eleven weights in rows j ... j + 10: (_BLOCK + 10, _BLOCK)."""
-    offsets = np.arange(WINDOW) - WINDOW // 2
-    window = np.exp(-(offsets**2) / (2 * SIGMA**2))
-    window /= window.sum()
-    band = np.zeros((_BLOCK + WINDOW - 1, _BLOCK))
-    for j in range(_BLOCK):
-        band[j : j + WINDOW, j] = window
-    return band
-
-
-_BAND = _gaussian_band()
+_WINDOW = band(gaussian(WINDOW, SIGMA))

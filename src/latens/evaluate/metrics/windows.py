@@ -13,8 +13,9 @@ _BLOCK = 64  # outputs per matrix product
 def gaussian(side: int, sigma: float) -> Array:
     """Weights of a sampled Gaussian, (side,), that add up to 1."""
     offsets = np.arange(side) - side // 2
-    weights = np.exp(-(offsets**2) / (2 * sigma**2))
-    return weights / weights.sum()
+    weights: Array = np.exp(-(offsets**2) / (2 * sigma**2))
+    weights /= weights.sum()
+    return weights
 
 
 def band(weights: Array) -> Array:
@@ -42,7 +43,9 @@ def blur(x: Array, window: Array) -> Array:
     across = np.empty((*x.shape[:-2], height, width))
     for start in range(0, width, _BLOCK):
         n = min(_BLOCK, width - start)
-        np.matmul(down[..., start : start + n + extra], window[: n + extra, :n], out=across[..., start : start + n])
+        np.matmul(
+            down[..., start : start + n + extra], window[: n + extra, :n], out=across[..., start : start + n]
+        )
     return across
 
 

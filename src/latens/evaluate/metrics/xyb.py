@@ -6,9 +6,11 @@ It has no paper; its program, tools/ssimulacra2 of libjxl, is the specification,
          -> three error maps per scale and channel -> mean and 4-norm of each: 108 numbers
          -> their weighted sum -> a curve fitted to people's scores
 
-Scores agree with that program's (libjxl 0.11.2) to 0.01 above 0 and to 0.05 below: it counts in float32, and its
-recursive filter gathers errors along rows and columns. Here the filter is applied as the finite window that it
-stands for, in float64.
+That program (libjxl 0.11.2) counts in float32, and its recursive blur gathers rounding errors along every line;
+here the blur is the finite window that the recursion stands for, in float64. Of 120 scores of Kodak pictures as
+JPEG at qualities 10 to 90 half agree within 0.02 and all below 60 within 0.2. Above, the program reports less
+where pictures are bright and flat: 0.1 at quality 90 (median), 1.0 for kodim20. A recursion in float32 put in
+the window's place lowers the same scores; one in float64 gives the window's to 1e-9.
 """
 
 from __future__ import annotations
@@ -36,8 +38,8 @@ ABSORBANCE = np.array(
 )
 BIAS = 0.0037930732552754493
 
-# Weights of the numbers: channel (X, Y, B), scale (finest first), norm (mean, 4-norm), map (dissimilarity, ringing,
-# smoothing); a line per scale
+# Weights of the 108 numbers: channel (X, Y, B), scale (finest first), norm (mean, 4-norm), map (dissimilarity,
+# ringing, smoothing); one line per scale
 WEIGHTS = np.array(
     [
         [0.0, 0.0007376606707406586, 0.0, 0.0, 0.0007793481682867309, 0.0],
@@ -65,7 +67,7 @@ WEIGHTS = np.array(
 
 
 def ssimulacra2(a: NDArray[Any], b: NDArray[Any]) -> float:
-    """100 for identical pictures, 90 hardly to be told apart, 70 high quality, 50 medium, 30 low; below 0 if worse.
+    """100 for identical pictures, 90 hardly to be told apart, 70 high, 50 medium, 30 low quality, and below 0.
 
     Not symmetric: ``a`` is the original.
 
@@ -75,7 +77,9 @@ def ssimulacra2(a: NDArray[Any], b: NDArray[Any]) -> float:
     require_pair(a, b)
     height, width = a.shape[:2]
     if min(height, width) < LEAST:
-        raise UnsupportedPictureError(f"picture of {width}x{height} pixels: SSIMULACRA2 needs at least {LEAST} a side")
+        raise UnsupportedPictureError(
+            f"picture of {width}x{height} pixels: SSIMULACRA2 needs at least {LEAST} a side"
+        )
     x, y = (_LINEAR[np.moveaxis(picture, -1, 0)] for picture in (a, b))  # (3, H, W)
     scales = [_numbers(_xyb(x), _xyb(y))]
     while len(scales) < SCALES and min(x.shape[1:]) >= LEAST:
@@ -101,7 +105,7 @@ def _numbers(x: Array, y: Array) -> Array:
     """
     around = ((0, 0), (_REACH, _REACH), (_REACH, _REACH))
     mu_x, mu_y, square, product = moments(np.pad(x, around), np.pad(y, around), _WINDOW)  # zeros outside
-    variances = square - mu_x * mu_x - mu_y * mu_y
+    variances = square - (mu_x * mu_x + mu_y * mu_y)
     similarity = (1 - (mu_x - mu_y) ** 2) * (2 * (product - mu_x * mu_y) + C2) / (variances + C2)
     edges = (1 + np.abs(y - mu_y)) / (1 + np.abs(x - mu_x)) - 1
     numbers = np.empty((3, 2, 3))
