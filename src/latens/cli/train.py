@@ -58,6 +58,7 @@ def train(
     batch: Annotated[int, typer.Option(help="Crops a step.")] = 8,
     crop: Annotated[int, typer.Option(help="Their side in pixels.")] = 128,
     lr: Annotated[float, typer.Option(help="Learning rate of the convolutions.")] = 4e-4,
+    hyper_lr: Annotated[float, typer.Option(help="Learning rate of networks that predict probabilities.")] = 1e-3,
     norm_lr: Annotated[float, typer.Option(help="Learning rate of GDN.")] = 2e-3,
     decay: Annotated[float, typer.Option(help="Last part of the steps over which the rate falls.")] = 0.5,
     ema: Annotated[float, typer.Option(help="Decay of the weights' moving average.")] = 0.999,
@@ -102,12 +103,12 @@ def train(
         engine = run.resume(resume, run.device_named(device), steps, folders, quiet)
     else:
         assert out is not None
-        inherited = run.sizes_of(source) if source else {}
+        inherited = run.sizes_of(source, model) if source else {}
         options = Options(
             model=model, sizes={**inherited, **sizes(size or [])}, data=folders,
             validation=tuple(str(path) for path in validate or ()), lmbda=lmbda, metric=metric,  # type: ignore[arg-type]
             steps=10_000 if steps is None else steps, batch=batch, crop=crop, lr=lr, decay=decay,
-            ema=ema, seed=seed, start=start, norm_lr=norm_lr, quantiser=quantiser,  # type: ignore[arg-type]
+            ema=ema, seed=seed, start=start, hyper_lr=hyper_lr, norm_lr=norm_lr, quantiser=quantiser,  # type: ignore[arg-type]
         )  # fmt: skip
         engine = run.begin(out, options, run.device_named(device), source, quiet)
     json.dump(run.train(engine, limit, storage), sys.stdout, indent=2)  # type: ignore[arg-type]

@@ -24,8 +24,10 @@ if TYPE_CHECKING:  # the training channel needs no entropy coder
 class Parameters(NamedTuple):
     """What a conditional prior predicts for each latent.
 
-    Training: mean and scale are float tensors. Coding: mean is fixed-point (float32 values that are exact
-    multiples of a power of two), scale the index of a table, counted from the prior's first.
+    scale is the position of the standard deviation in the table of scales (`latens.entropy.scales`).
+    Training: both are float tensors. Coding: mean is fixed-point (float32 values that are exact multiples of a
+    power of two), scale holds whole numbers; they choose the table, counted from the prior's first.
+    A mean of 0.0 stands for zeros of the scale's shape.
     """
 
     mean: Any
@@ -40,6 +42,9 @@ class Channel(Protocol):
     """
 
     networks: Mapping[str, Callable[..., Any]]
+
+    def grid(self, stride: int) -> tuple[int, int]:
+        """Rows and columns of the latents at 1/stride: the picture's sides over it, rounded up."""
 
     def factorised(self, y: Any, prior: str, *, stride: int) -> Any:
         """Independent latents with one table per channel: (B, C, H/stride, W/stride)."""
@@ -111,6 +116,9 @@ class _Coding:
     def _exchange(self, symbols: np.ndarray | None, index: np.ndarray) -> np.ndarray:
         raise NotImplementedError
 
+    def grid(self, stride: int) -> tuple[int, int]:
+        return -(-self.height // stride), -(-self.width // stride)
+
     def factorised(self, y: np.ndarray | None, prior: str, *, stride: int) -> np.ndarray:
         """Group by group, channel by channel, each in raster order.
 
@@ -118,7 +126,7 @@ class _Coding:
         decoder knows.
         """
         tables = self.priors[prior]
-        rows, columns = -(-self.height // stride), -(-self.width // stride)
+        rows, columns = self.grid(stride)
         q = np.empty((tables.channels, rows, columns), np.int32)
         rounded = None if y is None else np.rint(y[0]).astype(np.int32)
         busy = np.zeros((rows, columns), np.int64)
@@ -136,10 +144,10 @@ class _Coding:
     def gaussian(self, y: np.ndarray | None, prior: str, parameters: Parameters) -> np.ndarray:
         """Symbols relative to the predicted means, in the order of the array."""
         mean, scale = parameters
-        index = (np.asarray(scale, dtype=np.int32) + self.priors[prior].first).ravel()
+        index = np.asarray(scale, dtype=np.int32) + self.priors[prior].first
         symbols = None if y is None else np.rint(y - mean).astype(np.int32).ravel()
-        q = self._exchange(symbols, index)
-        y_hat: np.ndarray = q.reshape(mean.shape).astype(np.float32) + mean
+        q = self._exchange(symbols, index.ravel())
+        y_hat: np.ndarray = q.reshape(index.shape).astype(np.float32) + mean
         return y_hat
 
     def scan(

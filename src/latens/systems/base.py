@@ -18,7 +18,10 @@ from latens.transforms import Network
 
 @dataclass(frozen=True)
 class Model(ABC):
-    """A codec of one paper at one size. Subclasses are frozen dataclasses whose fields are the sizes."""
+    """A codec of one paper at one size. Subclasses are frozen dataclasses whose fields are the sizes.
+
+    ``M``, the number of latent channels, is a size of every model.
+    """
 
     id: ClassVar[str]  # on the command line
     fourcc: ClassVar[str]  # in files
@@ -33,6 +36,10 @@ class Model(ABC):
     @abstractmethod
     def priors(self) -> Mapping[str, int]:
         """Channels of each factorised prior, by the name `code` uses."""
+
+    def conditional(self) -> tuple[str, ...]:
+        """The names of the Gaussian conditional priors that `code` uses."""
+        return ()
 
     @abstractmethod
     def code(self, y: Any, channel: Channel) -> Any:

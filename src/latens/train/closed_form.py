@@ -137,7 +137,7 @@ def best_step(lmbda: float) -> float:
 def closed_form(
     g_a: nn.Sequential,
     g_s: nn.Sequential,
-    prior: PiecewiseLinearDensity,
+    prior: PiecewiseLinearDensity | None,
     x: Tensor,
     lmbda: float,
     block: bool = True,
@@ -147,6 +147,7 @@ def closed_form(
     Args:
         g_a, g_s: modules built from Shift, Conv, Deconv and GDN layers, as many Convs as Deconvs
         x: (B, 3, H, W) in [0, 1]
+        prior: of the latents, if they have a factorised one
         lmbda: weight of the MSE on the scale 0..255
         block: start the analysis as non-overlapping blocks (PCA on the stride) instead of full kernels
     """
@@ -176,12 +177,13 @@ def closed_form(
                 fit_deconv(module, signal, targets.pop())
             signal = module(signal)
         scale = (pixel_gain(g_s, last.out_channels).sqrt() / step).clamp(0.25, 4)
-    prior.fit(y)
+    if prior is not None:
+        prior.fit(y)
 
 
 @torch.no_grad()
 def rescale(
-    g_a: nn.Sequential, g_s: nn.Sequential, prior: PiecewiseLinearDensity, x: Tensor, ratio: float
+    g_a: nn.Sequential, g_s: nn.Sequential, prior: PiecewiseLinearDensity | None, x: Tensor, ratio: float
 ) -> None:
     """Multiply the latents by ``ratio`` and leave the reconstruction as it is; the prior is fitted anew.
 
@@ -198,4 +200,5 @@ def rescale(
         if isinstance(norm, GDN):
             power = 2 if norm.squared else 1
             norm.gamma_root.copy_((norm.gamma / ratio**power + norm.PEDESTAL) ** 0.5)
-    prior.fit(g_a(x))
+    if prior is not None:
+        prior.fit(g_a(x))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import signal
 import time
@@ -19,13 +18,12 @@ from torch.nn import functional as F
 
 from latens.errors import TrainingError
 from latens.train import checkpoint
-from latens.train.closed_form import closed_form, rescale
+from latens.train.beginnings import Source, begin_closed_form, begin_from
 from latens.train.data import Pictures, to_input
 from latens.train.log import Log
 from latens.train.losses import distortion
 from latens.train.noise import Trainable
 from latens.train.options import Options, learning_rate
-from latens.train.prune import most_used, prune
 from latens.transforms.torch_modules import GDN
 
 FITTING_TILES = 120  # pictures behind the closed-form start
@@ -40,16 +38,7 @@ class Engine:
         torch.manual_seed(options.seed)
         self.module = Trainable(options.build(), options.radius)
         self.module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        layers = [layer for network in self.module.networks.values() for layer in network]  # type: ignore[attr-defined]
-        norms = [weight for layer in layers if isinstance(layer, GDN) for weight in layer.parameters()]
-        others = [weight for layer in layers if not isinstance(layer, GDN) for weight in layer.parameters()]
-        self.optimiser = torch.optim.Adam(
-            [
-                {"params": others, "base": options.lr},
-                {"params": norms, "base": options.norm_lr},
-                {"params": list(self.module.priors.parameters()), "base": options.density_lr},
-            ]
-        )
+        self.optimiser = torch.optim.Adam(_groups(self.module, options))
         self.average = checkpoint.Average(self.module, options.ema)
         self.step, self.skipped, self.seconds = 0, 0, 0.0
         smallest = max(options.crop, VALIDATION_CROP)
@@ -63,46 +52,13 @@ class Engine:
     def start(self) -> None:
         """Begin from the closed form, or from random weights if the options say so."""
         if self.options.start == "closed-form":
-            self._on_cpu(
-                lambda x: closed_form(
-                    self.module.networks["g_a"], self.module.networks["g_s"],  # type: ignore[arg-type]
-                    self.module.priors["y"], x, self.options.mse_lambda,  # type: ignore[arg-type]
-                )
-            )  # fmt: skip
+            self._on_cpu(lambda x: begin_closed_form(self.module, x, self.options.mse_lambda))
         self.average = checkpoint.Average(self.module, self.options.ema)
 
     def start_from(self, other: Path) -> None:
-        """Begin from another run's averaged weights, or from exported ones (.ltm).
-
-        Latents are rescaled if its lambda was different, and only the most used are kept if this run has fewer.
-        The priors of exported weights are fitted anew.
-        """
-        if other.suffix == ".ltm":
-            from latens.train.restore import restore  # needs onnx and the coder, which training does not
-
-            source, lmbda = restore(other, self.options.radius)
-        else:
-            there = Options.load(other / "options.json")
-            source, lmbda = Trainable(there.build(), there.radius), there.mse_lambda
-            source.load_state_dict(checkpoint.load(other / "checkpoint.pt", torch.device("cpu"))["average"])
-        wider, model = source.model, self.module.model
-        kept = model.priors()["y"]
-        if dataclasses.replace(wider, M=kept) != model or wider.priors()["y"] < kept:  # type: ignore[call-arg]
-            raise TrainingError(f"{other} trained {wider}, and this run is of {model}: only M may be smaller")
-        if wider == model:
-            self.module.load_state_dict(source.state_dict())
-        else:
-            self._on_cpu(
-                lambda x: self.module.load_state_dict(prune(source, most_used(source, x, kept)).state_dict())
-            )
-        ratio = math.sqrt(self.options.mse_lambda / lmbda)
-        if ratio != 1 or other.suffix == ".ltm":
-            self._on_cpu(
-                lambda x: rescale(
-                    self.module.networks["g_a"], self.module.networks["g_s"],  # type: ignore[arg-type]
-                    self.module.priors["y"], x, ratio,  # type: ignore[arg-type]
-                )
-            )  # fmt: skip
+        """Begin from another run's averaged weights, or from exported ones (.ltm): see `begin_from`."""
+        source = Source.read(other, self.options.radius)
+        self._on_cpu(lambda x: begin_from(self.module, source, x, self.options.mse_lambda))
         self.average = checkpoint.Average(self.module, self.options.ema)
 
     def _on_cpu(self, fit: Any) -> None:
@@ -217,6 +173,23 @@ class Engine:
             "bpp": bpp,
             "psnr": float(np.mean([-10 * math.log10(square) for square in squares])),
         }
+
+
+def _groups(module: Trainable, options: Options) -> list[dict[str, Any]]:
+    """The parameters by learning rate: transforms, their GDN, priors, and networks that predict probabilities."""
+    transforms = [layer for name in ("g_a", "g_s") for layer in module.networks[name].children()]
+    hyper = [net for name, net in module.networks.items() if name not in ("g_a", "g_s")]
+    rates: list[tuple[list[nn.Module], float]] = [
+        ([layer for layer in transforms if not isinstance(layer, GDN)], options.lr),
+        ([layer for layer in transforms if isinstance(layer, GDN)], options.norm_lr),
+        (list(module.priors.values()), options.density_lr),
+        (hyper, options.hyper_lr),
+    ]
+    return [
+        {"params": [weight for one in modules for weight in one.parameters()], "base": rate}
+        for modules, rate in rates
+        if modules
+    ]
 
 
 @contextmanager

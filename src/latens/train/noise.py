@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from latens.entropy.channels import Parameters
 from latens.systems import Model
 from latens.train.density import PiecewiseLinearDensity
+from latens.train.gaussian import GaussianConditional
 from latens.transforms import torch_modules
 
 
@@ -27,9 +28,14 @@ class Noise:
         generator: torch.Generator | None = None,
         rounded: bool = False,
         networks: Mapping[str, Callable[..., Any]] | None = None,
+        size: tuple[int, int] = (0, 0),  # height and width of the pictures
     ) -> None:
         self.priors, self.generator, self.rounded, self.networks = priors, generator, rounded, networks or {}
+        self.size = size
         self.bits: list[Tensor] = []  # one sum per call
+
+    def grid(self, stride: int) -> tuple[int, int]:
+        return -(-self.size[0] // stride), -(-self.size[1] // stride)
 
     def _noisy(self, y: Tensor) -> Tensor:
         noise = torch.rand(y.shape, generator=self.generator, device=y.device, dtype=torch.float32)
@@ -113,21 +119,26 @@ class Trainable(nn.Module):
         self.networks = nn.ModuleDict({k: torch_modules.build(v) for k, v in model.networks().items()})
         self.priors = nn.ModuleDict(
             {name: PiecewiseLinearDensity(channels, radius) for name, channels in model.priors().items()}
+            | {name: GaussianConditional() for name in model.conditional()}
         )
 
     def forward(self, x: Tensor, generator: torch.Generator | None = None, rounded: bool = False) -> Played:
         """x (B, 3, H, W) in [0, 1], sides multiples of the model's stride; ``rounded``: see `Noise`."""
-        channel = Noise(self.priors, generator, rounded, _by_name(self.networks))
+        channel = Noise(self.priors, generator, rounded, self.by_name(), _size(x))
         y_tilde = self.model.code(self.networks["g_a"](x), channel)
         return Played(self.networks["g_s"](y_tilde), torch.stack(channel.bits).sum())
 
     @torch.no_grad()
     def rounded(self, x: Tensor) -> Played:
         """The same with really rounded latents and the bits of their tables, for validation."""
-        channel = Rounded(self.priors, networks=_by_name(self.networks))
+        channel = Rounded(self.priors, networks=self.by_name(), size=_size(x))
         y_hat = self.model.code(self.networks["g_a"](x), channel)
         return Played(self.networks["g_s"](y_hat), torch.stack(channel.bits).sum())
 
+    def by_name(self) -> dict[str, Callable[..., Any]]:
+        """The networks, as channels take them."""
+        return dict(self.networks.items())
 
-def _by_name(networks: nn.ModuleDict) -> dict[str, Callable[..., Any]]:
-    return dict(networks.items())
+
+def _size(x: Tensor) -> tuple[int, int]:
+    return x.shape[2], x.shape[3]

@@ -28,6 +28,7 @@ class Options:
     batch: int = 8
     crop: int = 128
     lr: float = 4e-4
+    hyper_lr: float = 1e-3  # of the networks that predict probabilities
     norm_lr: float = 2e-3  # of GDN, which starts as the identity and has most to learn
     density_lr: float = 1e-2  # the priors' histograms follow faster than the networks move
     warmup: int = 100
@@ -60,6 +61,7 @@ class Options:
             "steps": (self.steps >= 0, "at least 0"),
             "batch": (self.batch >= 1, "at least 1"),
             "lr": (self.lr > 0, "above 0"),
+            "hyper_lr": (self.hyper_lr >= 0, "at least 0"),
             "norm_lr": (self.norm_lr >= 0, "at least 0"),
             "seed": (0 <= self.seed < 2**32, "from 0 to 2^32 - 1"),
             "decay": (0 <= self.decay <= 1, "from 0 to 1"),
@@ -80,6 +82,10 @@ class Options:
             if name not in fields:
                 raise TrainingError(f"size {name!r} is not one of {self.model}: {', '.join(sorted(fields))}")
             words = get_args(kinds[name])  # of a Literal; the other sizes are counts
+            if kinds[name] is bool:
+                if value not in (0, 1):
+                    raise TrainingError(f"size {name} is {value!r}, and must be 0 or 1")
+                continue
             if words and value not in words:
                 raise TrainingError(f"size {name} is {value!r}, and must be one of {', '.join(words)}")
             if not words and (not isinstance(value, int) or value < 1):

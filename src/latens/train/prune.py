@@ -15,7 +15,7 @@ from latens.transforms.torch_modules import GDN, Conv, Deconv
 @torch.no_grad()
 def usage(module: Trainable, x: Tensor) -> Tensor:
     """Mean |round(y)| of every latent channel (M,) over pictures x (B, 3, H, W): 0 for an unused one."""
-    total = torch.zeros(module.model.priors()["y"])
+    total = torch.zeros(module.model.M)  # type: ignore[attr-defined]
     for image in x:
         total += module.networks["g_a"](image[None]).float().round().abs().mean((0, 2, 3))
     return total / len(x)

@@ -42,13 +42,15 @@ def begin(run: Path, options: Options, device: torch.device, source: Path | None
     return engine
 
 
-def sizes_of(source: Path) -> dict[str, Any]:
-    """The sizes of the model in another run's folder or in an .ltm file."""
+def sizes_of(source: Path, model: str) -> dict[str, Any]:
+    """The sizes in another run's folder or in an .ltm file, if they are of the same model."""
     if source.suffix == ".ltm":
         from latens.weights.package import load
 
-        return dict(load(source.absolute()).card["sizes"])
-    return Options.load(source / "options.json").sizes
+        card = load(source.absolute()).card
+        return dict(card["sizes"]) if card["model"] == model else {}
+    there = Options.load(source / "options.json")
+    return there.sizes if there.model == model else {}
 
 
 def resume(run: Path, device: torch.device, steps: int | None, data: tuple[str, ...], quiet: bool) -> Engine:
@@ -86,6 +88,9 @@ def finish(engine: Engine, storage: Storage) -> dict[str, Any]:
         "metric": engine.options.metric,
         "training": f"{engine.step} steps, {engine.seconds / 3600:.2f} h on {engine.device.type}",
     }
+    if module.model.conditional():
+        result["not_exported"] = "the exact probability networks of this model are not exported yet"
+        return result
     try:
         from latens.train.export import export
     except ImportError as error:  # the checkpoint is whole: resume where everything is installed

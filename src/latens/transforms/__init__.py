@@ -7,14 +7,31 @@
 """
 
 from latens.transforms.cost import macs_per_pixel, parameters, receptive_field
-from latens.transforms.layers import GDN, Conv, Deconv, Layer, Network, Shift
+from latens.transforms.layers import (
+    GDN,
+    Abs,
+    Conv,
+    Deconv,
+    Layer,
+    LeakyReLU,
+    MaskedConv,
+    Network,
+    Predictions,
+    ReLU,
+    Shift,
+)
 
 __all__ = [
     "GDN",
+    "Abs",
     "Conv",
     "Deconv",
     "Layer",
+    "LeakyReLU",
+    "MaskedConv",
     "Network",
+    "Predictions",
+    "ReLU",
     "Shift",
     "macs_per_pixel",
     "parameters",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from latens.transforms.layers import GDN, Conv, Deconv, Network
+from latens.transforms.layers import GDN, Conv, Deconv, MaskedConv, Network
 
 
 def _scale_after(layer: object, scale: Fraction) -> Fraction:
@@ -25,6 +25,8 @@ def macs_per_pixel(network: Network, scale: Fraction | int = 1) -> float:
             total += layer.kernel**2 * layer.inputs * layer.outputs * after**2
         elif isinstance(layer, Deconv):  # the inserted zeros are not counted
             total += layer.kernel**2 * layer.inputs * layer.outputs * scale**2
+        elif isinstance(layer, MaskedConv):
+            total += len(layer.offsets) * layer.inputs * layer.outputs * scale**2
         elif isinstance(layer, GDN):
             total += layer.channels**2 * scale**2
         scale = after
@@ -37,6 +39,8 @@ def parameters(network: Network) -> int:
     for layer in network:
         if isinstance(layer, Conv | Deconv):
             total += layer.outputs * (layer.inputs * layer.kernel**2 + 1)
+        elif isinstance(layer, MaskedConv):
+            total += layer.outputs * (layer.inputs * len(layer.offsets) + 1)
         elif isinstance(layer, GDN):
             total += layer.channels * (layer.channels + 1)
     return total
@@ -49,9 +53,9 @@ def receptive_field(network: Network) -> int:
     """
     reach, jump = Fraction(1), Fraction(1)  # jump: input samples between neighbouring outputs
     for layer in network:
-        if isinstance(layer, Conv):
+        if isinstance(layer, Conv | MaskedConv):
             reach += (layer.kernel - 1) * jump
-            jump *= layer.stride
+            jump *= layer.stride if isinstance(layer, Conv) else 1
         elif isinstance(layer, Deconv):
             jump /= layer.stride
             reach += (layer.kernel - 1) * jump

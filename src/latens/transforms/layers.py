@@ -18,9 +18,9 @@ class Shift:
 
 @dataclass(frozen=True)
 class Conv:
-    """Convolution with bias and down-sampling; (B, inputs, H, W) -> (B, outputs, H/stride, W/stride).
+    """Convolution with bias and down-sampling; (B, inputs, H, W) -> (B, outputs, ceil(H/stride), ceil(W/stride)).
 
-    Zero padding of ``kernel // 2``; ``kernel`` is odd; H and W are multiples of ``stride``.
+    Zero padding of ``kernel // 2``; ``kernel`` is odd.
     """
 
     inputs: int
@@ -58,5 +58,55 @@ class GDN:
     form: Literal["squared", "absolute"] = "squared"
 
 
-Layer = Shift | Conv | Deconv | GDN
+@dataclass(frozen=True)
+class MaskedConv:
+    """Convolution with bias that sees earlier positions only; (B, inputs, H, W) -> (B, outputs, H, W).
+
+    The mask of type A of van den Oord et al. (2016): in raster order, the first ``kernel^2 // 2`` taps, without
+    the centre. A network begins with it or has none; it is called with the latents and a *step*, the positions
+    (r, c) that are wanted, and what follows it is computed there alone.
+    """
+
+    inputs: int
+    outputs: int
+    kernel: int = 5
+
+    @property
+    def offsets(self) -> tuple[tuple[int, int], ...]:
+        """(rows, columns) from a position to those that it sees, in raster order."""
+        pad = self.kernel // 2
+        return tuple((tap // self.kernel - pad, tap % self.kernel - pad) for tap in range(self.kernel**2 // 2))
+
+
+@dataclass(frozen=True)
+class Abs:
+    """``|x|``."""
+
+
+@dataclass(frozen=True)
+class ReLU:
+    """``max(x, 0)``."""
+
+
+@dataclass(frozen=True)
+class LeakyReLU:
+    """``max(x, x / 2^shift)``: a power of two, so that integers can do the same."""
+
+    shift: int = 7
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """The end of a probability network: parameters of a Gaussian for each latent.
+
+    Of its channels, the first ``means`` are means, and the others positions in the table of scales
+    (`latens.entropy.scales`). With ``beside``, the network corrects its first input, which is added here.
+    In training this is arithmetic on floats; in coding, means are fixed-point and positions whole numbers.
+    """
+
+    means: int
+    beside: bool = False
+
+
+Layer = Shift | Conv | Deconv | GDN | MaskedConv | Abs | ReLU | LeakyReLU | Predictions
 Network = tuple[Layer, ...]

@@ -129,6 +129,14 @@ class _Graph:
                 return self.deconv(x, layer, **weights)
             case layers.GDN():
                 return self.gdn(x, layer, **weights)
+            case layers.Abs():
+                return self.node("Abs", x)
+            case layers.ReLU():
+                return self.node("Relu", x)
+            case layers.LeakyReLU():
+                return self.node("LeakyRelu", x, alpha=2.0**-layer.shift)
+            case _:
+                raise ValueError(f"{layer} has no place in a pixel network")
 
 
 def to_onnx(network: layers.Network, weights: list[dict[str, np.ndarray]], storage: Storage = "float16") -> bytes:
@@ -167,7 +175,7 @@ def from_onnx(network: layers.Network, graph: bytes) -> list[dict[str, np.ndarra
     vectors = iter([array for array in constants if array.ndim == 1 and array.dtype == np.float32])
     weights: list[dict[str, np.ndarray]] = []
     for layer in network:
-        if isinstance(layer, layers.Shift):
+        if isinstance(layer, layers.Shift | layers.Abs | layers.ReLU | layers.LeakyReLU):
             weights.append({})
             continue
         kernel, vector = next(kernels, None), next(vectors, None)

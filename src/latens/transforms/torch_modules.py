@@ -127,17 +127,109 @@ class GDN(nn.Module):
         return {"beta": _array(self.beta), "gamma": _array(self.gamma)}
 
 
+class MaskedConv(nn.Module):
+    """See `latens.transforms.layers.MaskedConv`. Only the taps it sees are stored: (outputs, inputs, taps)."""
+
+    def __init__(self, layer: layers.MaskedConv) -> None:
+        super().__init__()
+        self.layer = layer
+        rows, columns = zip(*layer.offsets, strict=True)
+        self.rows, self.columns = np.array(rows), np.array(columns)
+        fan_in = layer.inputs * len(layer.offsets)
+        self.weight = nn.Parameter(torch.empty(layer.outputs, layer.inputs, len(rows)))
+        self.bias = nn.Parameter(torch.zeros(layer.outputs))
+        nn.init.uniform_(self.weight, -((1 / fan_in) ** 0.5), (1 / fan_in) ** 0.5)
+
+    def forward(self, x: Tensor, step: Any = ...) -> Tensor:
+        """At every position, or at those of ``step``, (:, :, rows (n, 1), columns (n, 1)): (B, outputs, n, 1)."""
+        pad, kernel = self.layer.kernel // 2, self.layer.kernel
+        if step is ...:
+            seen = F.pad(x, (pad, pad, pad, 0))
+            taps = F.pad(self.weight, (0, (pad + 1) * kernel - self.weight.shape[2]))
+            return F.conv2d(seen, taps.view(*taps.shape[:2], pad + 1, kernel), self.bias)
+        *_, r, c = step
+        neighbours = F.pad(x, (pad, pad, pad, pad))[:, :, r + self.rows + pad, c + self.columns + pad]
+        sums = torch.einsum("omk,bmnk->bon", self.weight, neighbours)
+        return (sums + self.bias[:, None])[..., None]
+
+    def arrays(self) -> Arrays:
+        return {"weight": _array(self.weight), "bias": _array(self.bias)}
+
+
+class _Elementwise(nn.Module):
+    """A layer without weights."""
+
+    def __init__(self, layer: layers.Layer) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def arrays(self) -> Arrays:
+        return {}
+
+
+class Abs(_Elementwise):
+    """``|x|``."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.abs()
+
+
+class ReLU(_Elementwise):
+    """``max(x, 0)``."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x)
+
+
+class LeakyReLU(_Elementwise):
+    """``max(x, x / 2^shift)``."""
+
+    layer: layers.LeakyReLU
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.leaky_relu(x, 2.0**-self.layer.shift)
+
+
+class Predictions(_Elementwise):
+    """See `latens.transforms.layers.Predictions`."""
+
+    layer: layers.Predictions
+
+    def forward(self, x: Tensor, first: Tensor | None = None) -> Tensor:
+        return x if first is None or not self.layer.beside else x + first
+
+
+class Module(nn.Sequential):
+    """A network of several inputs, which are joined along the channels."""
+
+    def forward(self, *inputs: Any) -> Tensor:
+        """inputs: (B, C_i, H, W); for a network with a `MaskedConv` the latents and a step."""
+        first, *rest = inputs
+        x: Tensor = torch.cat(inputs, 1) if rest and not isinstance(self[0], MaskedConv) else first
+        for layer in self.children():
+            if isinstance(layer, MaskedConv):
+                x = layer(x, *rest)
+            else:
+                x = layer(x, first) if isinstance(layer, Predictions) else layer(x)
+        return x
+
+
 _MODULES: dict[type, type[nn.Module]] = {
     layers.Shift: Shift,
     layers.Conv: Conv,
     layers.Deconv: Deconv,
     layers.GDN: GDN,
+    layers.MaskedConv: MaskedConv,
+    layers.Abs: Abs,
+    layers.ReLU: ReLU,
+    layers.LeakyReLU: LeakyReLU,
+    layers.Predictions: Predictions,
 }
 
 
 def build(network: layers.Network) -> nn.Sequential:
     """The network as a trainable module, randomly initialised."""
-    return nn.Sequential(*(_MODULES[type(layer)](layer) for layer in network))
+    return Module(*(_MODULES[type(layer)](layer) for layer in network))
 
 
 def arrays(module: nn.Sequential) -> list[Arrays]:

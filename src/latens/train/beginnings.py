@@ -1,0 +1,142 @@
+"""Where a run's weights come from before its first step: closed forms, another run, exported weights."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from latens.errors import TrainingError
+from latens.systems import MODELS, Model
+from latens.train import checkpoint
+from latens.train.closed_form import closed_form, rescale
+from latens.train.hyper import rescale_hyper, start_context, start_hyper
+from latens.train.noise import Trainable
+from latens.train.options import Options
+from latens.train.prune import most_used, prune
+
+HYPER = {"networks.h_a", "networks.h_s"}
+CONTEXT = {"networks.context", "networks.entropy_parameters"}
+FEW = 32  # pictures are enough for hyper-networks
+
+
+@dataclass
+class Source:
+    """Weights to begin with. ``model`` is None if it is none that this version knows."""
+
+    name: str
+    state: dict[str, Tensor]
+    lmbda: float
+    model: Model | None
+    radius: int  # of its priors
+
+    @classmethod
+    def read(cls, path: Path, radius: int) -> Source:
+        """Another run's averaged weights, or the networks of an .ltm file (its priors are not restored).
+
+        Raises:
+            TrainingError: no run, or int8 weights
+            WeightsError: the .ltm file cannot be read
+        """
+        if path.suffix == ".ltm":
+            from latens.train.restore import restore  # needs onnx and the coder, which training does not
+
+            module, lmbda = restore(path, radius)
+            state = {k: v for k, v in module.state_dict().items() if not k.startswith("priors.")}
+            return cls(str(path), state, lmbda, module.model, radius)
+        there = Options.load(path / "options.json")
+        state = checkpoint.load(path / "checkpoint.pt", torch.device("cpu"))["average"]
+        model = there.build() if there.model in MODELS else None
+        return cls(str(path), state, there.mse_lambda, model, there.radius)
+
+    def part(self, name: str) -> dict[str, Tensor]:
+        """The state below ``name``, such as networks.g_a."""
+        return {k[len(name) + 1 :]: v for k, v in self.state.items() if k.startswith(f"{name}.")}
+
+
+def begin_closed_form(module: Trainable, x: Tensor, lmbda: float) -> None:
+    """The best linear transform code, with priors and hyper-networks fitted to its latents on pictures x."""
+    networks, priors = module.networks, module.priors
+    prior: Any = priors["y"] if "y" in module.model.priors() else None
+    closed_form(networks["g_a"], networks["g_s"], prior, x, lmbda)  # type: ignore[arg-type]
+    if "h_a" in networks:
+        start_hyper(module, x[:FEW])
+    if "context" in networks:
+        start_context(module, x)
+
+
+def begin_from(module: Trainable, source: Source, x: Tensor, lmbda: float) -> list[str]:
+    """Take over every network and prior whose layers agree, and return their names; the others begin anew.
+
+    Latents are rescaled if the source's lambda was different, and only the most used are kept if this model is
+    the source's with fewer of them.
+
+    Raises:
+        TrainingError: the transforms g_a and g_s do not agree
+    """
+    source = _narrowed(source, module.model, x)
+    taken = [name for name, part in _parts(module) if _agrees(part, source.part(name))]
+    if source.model is not None and getattr(source.model, "gdn", None) != getattr(module.model, "gdn", None):
+        taken = []  # the same shapes, and another formula
+    if not set(taken) >= HYPER:  # z means nothing to another h_s
+        taken = [name for name in taken if name not in HYPER | CONTEXT | {"priors.z"}]
+    elif not set(taken) >= CONTEXT:
+        taken = [name for name in taken if name not in CONTEXT]
+    if not {"networks.g_a", "networks.g_s"} <= set(taken):
+        raise TrainingError(
+            f"{source.name} trained {source.model or 'a model of other layers'}, and this run is of "
+            f"{module.model}: only M may be smaller"
+        )
+    for name, part in _parts(module):
+        if name in taken:
+            part.load_state_dict(source.part(name))
+    networks, ratio = module.networks, math.sqrt(lmbda / source.lmbda)
+    prior: Any = module.priors["y"] if "y" in module.model.priors() else None
+    kept = prior is not None and "priors.y" in taken and ratio == 1
+    if not kept:
+        rescale(networks["g_a"], networks["g_s"], prior, x, ratio)  # type: ignore[arg-type]
+    if "h_a" in networks:
+        _begin_hyper(module, taken, x, ratio)
+    return [name for name in taken if not name.startswith("priors.y") or kept]
+
+
+def _begin_hyper(module: Trainable, taken: list[str], x: Tensor, ratio: float) -> None:
+    hyper = set(taken) >= HYPER
+    if not hyper:
+        start_hyper(module, x[:FEW])
+    elif ratio != 1:
+        rescale_hyper(module, ratio)
+    if hyper and "priors.z" not in taken:
+        with torch.no_grad():
+            module.priors["z"].fit(module.networks["h_a"](module.networks["g_a"](x)))  # type: ignore[operator]
+    if "context" in module.networks and not set(taken) >= CONTEXT:
+        start_context(module, x)
+
+
+def _parts(module: Trainable) -> list[tuple[str, torch.nn.Module]]:
+    groups = (("networks", module.networks), ("priors", module.priors))
+    return [(f"{group}.{name}", part) for group, parts in groups for name, part in parts.items()]
+
+
+def _agrees(part: torch.nn.Module, state: dict[str, Tensor]) -> bool:
+    mine = {name: value.shape for name, value in part.state_dict().items()}
+    return bool(mine) and mine == {name: value.shape for name, value in state.items()}
+
+
+def _narrowed(source: Source, model: Model, x: Tensor) -> Source:
+    """The source with only as many latents as ``model`` has, if that is all that differs."""
+    wider = source.model
+    if wider is None or type(wider) is not type(model) or "y" not in model.priors():
+        return source
+    fewer = model.priors()["y"]
+    if wider.priors()["y"] <= fewer or dataclasses.replace(wider, M=fewer) != model:  # type: ignore[call-arg]
+        return source
+    whole = Trainable(wider, source.radius)
+    whole.load_state_dict(source.state, strict=False)
+    pruned = prune(whole, most_used(whole, x, fewer)).state_dict()
+    return dataclasses.replace(source, state={k: v for k, v in pruned.items() if k in source.state}, model=model)

@@ -1,0 +1,118 @@
+"""What a run takes over from another: every network whose layers agree, and nothing else."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+torch = pytest.importorskip("torch", reason="training needs PyTorch")
+
+from latens.errors import TrainingError  # noqa: E402
+from latens.train import run  # noqa: E402
+from latens.train.beginnings import Source, begin_from  # noqa: E402
+from latens.train.options import Options  # noqa: E402
+
+CPU = torch.device("cpu")
+SIZES = {"N1": 6, "N2": 8, "N3": 8, "M": 10, "Nh": 4}
+TRANSFORMS = {"networks.g_a", "networks.g_s"}
+HYPER = {"networks.h_a", "networks.h_s", "priors.z"}
+
+
+@pytest.fixture(scope="module")
+def options(tmp_path_factory: pytest.TempPathFactory, photograph: np.ndarray) -> Options:
+    folder = tmp_path_factory.mktemp("photos")
+    for k in range(3):
+        Image.fromarray(photograph[100 * k : 100 * k + 96, 60 * k : 60 * k + 128]).save(folder / f"{k}.png")
+    return Options("balle2018", SIZES, data=(str(folder),), steps=2, batch=2, crop=64, radius=16, lmbda=0.02)
+
+
+@pytest.fixture(scope="module")
+def mean_scale(options: Options) -> Options:
+    return dataclasses.replace(options, model="minnen2018", sizes={**SIZES, "P1": 12, "P2": 12, "context": 0})
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, options: Options, mean_scale: Options) -> dict[str, Path]:
+    """Runs of two steps by the name of their model; ``unknown`` is a copy whose model nobody knows."""
+    root = tmp_path_factory.mktemp("runs")
+    for name, chosen in (("balle2018", options), ("mean-scale", mean_scale)):
+        run.begin(root / name, chosen, CPU, None, quiet=True).train()
+    (root / "unknown").mkdir()
+    for file in ("options.json", "checkpoint.pt"):
+        (root / "unknown" / file).write_bytes((root / "balle2018" / file).read_bytes())
+    words = json.loads((root / "unknown" / "options.json").read_text())
+    (root / "unknown" / "options.json").write_text(json.dumps({**words, "model": "nobody2019", "sizes": {}}))
+    return {path.name: path for path in root.iterdir()}
+
+
+def taken(options: Options, source: Path) -> tuple[set[str], "object"]:
+    """The names that are taken over by a module of ``options``, and the module; each is the source's, exactly."""
+    from latens.train.noise import Trainable
+
+    torch.manual_seed(1)
+    module, read = Trainable(options.build(), options.radius), Source.read(source, options.radius)
+    x = torch.rand(4, 3, 64, 64)
+    names = begin_from(module, read, x, options.lmbda)
+    state = module.state_dict()
+    for name in names:
+        assert all(torch.equal(state[f"{name}.{key}"], value) for key, value in read.part(name).items())
+    return set(names), module
+
+
+def test_another_run_of_the_same_model_is_taken_whole(options: Options, trained: dict[str, Path]) -> None:
+    names, _ = taken(options, trained["balle2018"])
+    assert names == TRANSFORMS | HYPER
+
+
+def test_a_model_with_the_same_transforms_gives_those(mean_scale: Options, trained: dict[str, Path]) -> None:
+    names, _ = taken(mean_scale, trained["balle2018"])
+    assert names == TRANSFORMS
+
+
+def test_a_run_of_a_model_that_nobody_knows_gives_what_agrees(
+    mean_scale: Options, trained: dict[str, Path]
+) -> None:
+    names, _ = taken(mean_scale, trained["unknown"])
+    assert names == TRANSFORMS
+
+
+def test_a_context_joins_a_trained_mean_scale_model_and_changes_nothing_at_first(
+    mean_scale: Options, trained: dict[str, Path]
+) -> None:
+    joined = dataclasses.replace(mean_scale, sizes={**mean_scale.sizes, "context": 1})
+    names, module = taken(joined, trained["mean-scale"])
+    assert names == TRANSFORMS | HYPER
+    x = torch.rand(1, 3, 64, 64)
+    before = run.begin(trained["mean-scale"].parent / "again", mean_scale, CPU, trained["mean-scale"], quiet=True)
+    assert float(module.rounded(x).bits) == pytest.approx(float(before.module.rounded(x).bits), rel=1e-5)
+
+
+def test_other_transforms_are_refused(options: Options, trained: dict[str, Path]) -> None:
+    for sizes in ({**SIZES, "N1": 8}, {**SIZES, "gdn": "absolute"}):
+        with pytest.raises(TrainingError, match="only M may be smaller"):
+            taken(dataclasses.replace(options, sizes=sizes), trained["balle2018"])
+
+
+def test_a_run_goes_on_where_it_stopped(options: Options, tmp_path: Path, trained: dict[str, Path]) -> None:
+    longer = dataclasses.replace(options, steps=4, decay=0.0)
+    whole = run.begin(tmp_path / "whole", longer, CPU, trained["balle2018"], quiet=True)
+    whole.train()
+    half = dataclasses.replace(longer, steps=2)
+    run.begin(tmp_path / "half", half, CPU, trained["balle2018"], quiet=True).train()
+    resumed = run.resume(tmp_path / "half", CPU, 4, (), quiet=True)
+    resumed.train()
+    state = resumed.module.state_dict()
+    assert all(torch.equal(state[name], value) for name, value in whole.module.state_dict().items())
+
+
+def test_sizes_are_inherited_within_a_model_only(trained: dict[str, Path]) -> None:
+    assert run.sizes_of(trained["balle2018"], "balle2018") == SIZES
+    assert run.sizes_of(trained["balle2018"], "minnen2018") == {}
+
+
+def test_a_switch_is_0_or_1(mean_scale: Options) -> None:
+    with pytest.raises(TrainingError, match="context is 'no', and must be 0 or 1"):
+        dataclasses.replace(mean_scale, sizes={"context": "no"}).check()
