@@ -19,7 +19,7 @@ from latens.bitstream import Container, Header, Tile, pack, read_header, unpack
 from latens.coding import Decoder, Encoder, symbols_check
 from latens.entropy.account import Account
 from latens.entropy.channels import Decode, Encode
-from latens.errors import DriftError, FormatError, TooLargeError, WeightsError
+from latens.errors import ChecksumError, DriftError, FormatError, TooLargeError, WeightsError
 from latens.image import PictureSource, read_picture
 from latens.opened import Encoded
 from latens.weights.package import Weights, load
@@ -61,7 +61,7 @@ def encode(
     height, width = pixels.shape[:2]
     y = weights.g_a(_to_network(pixels, weights.model.stride))
     encoder = Encoder(weights.tables)
-    channel = Encode(encoder, weights.priors, height, width)
+    channel = Encode(encoder, weights.priors, height, width, weights.networks)
     weights.model.code(y, channel)
     header = Header(width, height, weights.model.fourcc, weights.fingerprint)
     tile = Tile(encoder.finish(), symbols_check(np.concatenate(channel.symbols)))
@@ -127,9 +127,12 @@ def _symbols(
     check_kind(header)
     found = find_weights(header, weights)
     decoder = Decoder(found.tables, tile.payload)
-    channel = play(decoder, found.priors, header.height, header.width)
-    y_hat = found.model.code(None, channel)
-    decoder.finish()
+    channel = play(decoder, found.priors, header.height, header.width, found.networks)
+    try:
+        y_hat = found.model.code(None, channel)
+        decoder.finish()
+    except ChecksumError as error:  # of the symbols: the file's own checksums are right
+        raise DriftError(f"the bytes are whole, but decode to other symbols than were encoded: {error}") from error
     if symbols_check(np.concatenate(channel.symbols)) != tile.check:
         raise DriftError("the decoded symbols are not those that were encoded, though the bytes are whole")
     return header, found, y_hat, channel

@@ -20,6 +20,7 @@
     ├── OutputError                 the result could not be written
     │   ├── ExistsError               the target exists and overwriting was not asked for
     │   └── DiskFullError             no space left
+    ├── InexactError                a probability network whose sums are not proven exact
     ├── TrainingError               data, checkpoint or options of a training run
     └── MissingExtraError           an optional dependency is not installed
 
@@ -74,6 +75,10 @@ class WeightsError(FileError):
 
 class DriftError(FileError):
     """The bytes are whole, but they decoded to other symbols than were encoded."""
+
+
+class InexactError(LatensError):
+    """The sums of a probability network are not proven to be exact, so machines might disagree."""
 
 
 class PictureError(LatensError):

@@ -109,7 +109,8 @@ class _Coding:
         width: int,
         networks: Mapping[str, Callable[..., Any]] | None = None,
     ) -> None:
-        self.coder, self.priors, self.networks = coder, priors, networks or {}
+        self.coder, self.priors = coder, priors
+        self.networks: Mapping[str, Callable[..., Any]] = {} if networks is None else networks
         self.height, self.width = height, width
         self.symbols: list[np.ndarray] = []  # as coded, for the checksum
 

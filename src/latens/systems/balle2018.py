@@ -77,6 +77,9 @@ class FourStages(Model):
     def conditional(self) -> tuple[str, ...]:
         return ("y",)
 
+    def exact(self) -> tuple[str, ...]:
+        return ("h_s",)
+
     def side_information(self, y: Any, channel: Channel) -> Any:
         """Send z; what h_s says of each latent of the grid, (B, C, H/16, W/16)."""
         z = None if y is None else channel.networks["h_a"](y)

@@ -41,6 +41,10 @@ class Model(ABC):
         """The names of the Gaussian conditional priors that `code` uses."""
         return ()
 
+    def exact(self) -> tuple[str, ...]:
+        """The networks that decoders predict probabilities with: in files, integers (`latens.entropy.integer`)."""
+        return ()
+
     @abstractmethod
     def code(self, y: Any, channel: Channel) -> Any:
         """Send the latents y, (B, M, H/stride, W/stride), through ``channel``; what arrives is returned.

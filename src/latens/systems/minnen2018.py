@@ -73,6 +73,9 @@ class Minnen2018(FourStages):
             ),
         }  # fmt: skip
 
+    def exact(self) -> tuple[str, ...]:
+        return ("h_s", "context", "entropy_parameters") if self.context else ("h_s",)
+
     def code(self, y: Any, channel: Channel) -> Any:
         psi = self.side_information(y, channel)
         if not self.context:

@@ -37,7 +37,7 @@ class Source:
 
     @classmethod
     def read(cls, path: Path, radius: int) -> Source:
-        """Another run's averaged weights, or the networks of an .ltm file (its priors are not restored).
+        """Another run's averaged weights, or what `latens.train.restore` can make of an .ltm file.
 
         Raises:
             TrainingError: no run, or int8 weights
@@ -47,7 +47,8 @@ class Source:
             from latens.train.restore import restore  # needs onnx and the coder, which training does not
 
             module, lmbda = restore(path, radius)
-            state = {k: v for k, v in module.state_dict().items() if not k.startswith("priors.")}
+            lost = ("priors.", *(f"networks.{name}." for name in module.model.exact()))
+            state = {k: v for k, v in module.state_dict().items() if not k.startswith(lost)}
             return cls(str(path), state, lmbda, module.model, radius)
         there = Options.load(path / "options.json")
         state = checkpoint.load(path / "checkpoint.pt", torch.device("cpu"))["average"]

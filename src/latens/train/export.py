@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,11 @@ from torch import Tensor
 
 from latens.coding import Tables, integer_table
 from latens.entropy.channels import Group, PriorTables, activity
-from latens.train.data import to_input
+from latens.entropy.scales import COUNT, gaussian_pmf, sigmas
 from latens.train.density import PiecewiseLinearDensity
+from latens.train.integers import quantise
 from latens.train.noise import Trainable
+from latens.train.observe import count, observe
 from latens.train.options import Storage
 from latens.transforms import torch_modules
 from latens.transforms.onnx_graph import to_onnx
@@ -22,19 +25,9 @@ from latens.weights.package import write
 
 PSEUDO_COUNT = 200.0  # symbols that the learned density is worth beside the counted ones
 CONTEXT_COUNT = 30.0  # symbols that a channel's table is worth beside those counted in one context
+SCALE_COUNT, OUTLIERS = 1000.0, 2.0**-10  # of the tables of scales: symbols that the Gaussian is worth
+CALIBRATION, COUNTED = 2, 48  # batches of tiles that integer networks are fitted to; tiles of counted symbols
 FIRST_GROUP, GROUPS, CONTEXTS = 3, 24, 16  # groups grow geometrically: the first say most about the rest
-
-
-class _Counting:
-    """A channel that rounds and remembers the symbols, to count them."""
-
-    def __init__(self) -> None:
-        self.seen: dict[str, list[np.ndarray]] = {}
-
-    def factorised(self, y: Tensor, prior: str, *, stride: int) -> Tensor:
-        q = y.float().round()
-        self.seen.setdefault(prior, []).append(q.to(torch.int32).cpu().numpy())
-        return q
 
 
 def _counts(symbols: np.ndarray, first: int, size: int) -> np.ndarray:
@@ -79,6 +72,29 @@ def refit(
     return tuple(groups), tables
 
 
+def conditional_tables(counts: Mapping[tuple[int, int], int], first: int) -> list[tuple[int, np.ndarray]]:
+    """The integer tables of a Gaussian conditional, one a scale, from counts of (table, symbol).
+
+    The posterior mean again: the prior is the Gaussian, with a little of one three times as wide for outliers;
+    counts n and -n are pooled. Latents of one predicted scale are no exact Gaussian: the counts know.
+    """
+    tables = []
+    seen: dict[int, list[tuple[int, int]]] = {}
+    for (table, symbol), times in counts.items():
+        seen.setdefault(table, []).append((symbol, times))
+    for number, sigma in enumerate(sigmas()):
+        (narrow, low), (wide, start) = gaussian_pmf(float(sigma)), gaussian_pmf(3 * float(sigma))
+        posterior = OUTLIERS * wide
+        posterior[low - start : start - low or None] += (1 - OUTLIERS) * narrow
+        posterior *= SCALE_COUNT / posterior.sum()
+        for symbol, times in seen.get(first + number, []):
+            if abs(symbol) <= -start:
+                posterior[symbol - start] += times / 2
+                posterior[-symbol - start] += times / 2
+        tables.append(integer_table(posterior / posterior.sum(), start))
+    return tables
+
+
 @torch.no_grad()
 def export(
     module: Trainable, tiles: Tensor, path: Path, card: dict[str, Any], storage: Storage = "float16"
@@ -91,19 +107,31 @@ def export(
         card: what is known of the training
         storage: of the networks' weights
     """
-    counting = _Counting()
-    for batch in torch.split(tiles, 16):
-        module.model.code(module.networks["g_a"](to_input(batch)), counting)  # type: ignore[arg-type]
+    model, description = module.model, module.model.networks()
     stacked: list[tuple[int, np.ndarray]] = []
     priors: dict[str, PriorTables] = {}
-    for name, symbols in counting.seen.items():
-        groups, tables = refit(module.priors[name], np.concatenate(symbols))  # type: ignore[arg-type]
+    symbols: dict[str, list[np.ndarray]] = {name: [] for name in model.priors()}
+    calls: dict[str, list[tuple[Tensor, ...]]] = {name: [] for name in model.exact()}
+    for number, observed in enumerate(observe(module, tiles)):
+        for name, found in symbols.items():
+            found.append(observed.symbols[name])
+        for name, met in calls.items():
+            met += observed.inputs[name] if number < CALIBRATION else []
+    for name in model.priors():
+        groups, tables = refit(module.priors[name], np.concatenate(symbols[name]))  # type: ignore[arg-type]
         priors[name] = PriorTables(len(stacked), groups)
         stacked += tables
-    description = module.model.networks()
+    exact = {name: quantise(description[name], module.networks[name], calls[name]) for name in model.exact()}
+    if model.conditional():
+        for k, name in enumerate(model.conditional()):
+            priors[name] = PriorTables(len(stacked) + k * COUNT, (Group(COUNT),))
+        counts = count(module, tiles[:COUNTED], priors, exact)
+        for name in model.conditional():
+            stacked += conditional_tables(counts[name], priors[name].first)
     networks = {
         name: to_onnx(description[name], torch_modules.arrays(net), storage)  # type: ignore[arg-type]
         for name, net in module.networks.items()
+        if name not in exact
     }
     whole = {
         "model": module.model.id,
@@ -112,4 +140,4 @@ def export(
         "storage": storage,
         **card,
     }
-    return write(path, whole, Tables.stack(stacked), networks)
+    return write(path, whole, Tables.stack(stacked), networks, exact)

@@ -17,7 +17,8 @@ from latens.weights.package import load
 def restore(path: Path, radius: int) -> tuple[Trainable, float]:
     """The networks of an .ltm file as modules, and the lambda they were trained for.
 
-    Priors are not restored: fit them to the latents (`PiecewiseLinearDensity.fit`).
+    Priors are not restored: fit them to the latents (`PiecewiseLinearDensity.fit`). Nor are networks that files
+    hold as integers (`Model.exact`): those begin anew.
 
     Raises:
         WeightsError: the file cannot be read
@@ -26,6 +27,8 @@ def restore(path: Path, radius: int) -> tuple[Trainable, float]:
     weights = load(path.absolute())
     module = Trainable(weights.model, radius)
     for name, network in weights.model.networks().items():
+        if name in weights.model.exact():
+            continue
         try:
             stored = from_onnx(network, weights.members[f"{name}.onnx"])
         except ValueError as error:

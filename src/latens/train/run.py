@@ -88,9 +88,6 @@ def finish(engine: Engine, storage: Storage) -> dict[str, Any]:
         "metric": engine.options.metric,
         "training": f"{engine.step} steps, {engine.seconds / 3600:.2f} h on {engine.device.type}",
     }
-    if module.model.conditional():
-        result["not_exported"] = "the exact probability networks of this model are not exported yet"
-        return result
     try:
         from latens.train.export import export
     except ImportError as error:  # the checkpoint is whole: resume where everything is installed

@@ -1,13 +1,16 @@
-"""One rate point in one file (.ltm): a zip of a card, two ONNX graphs and the integer tables.
+"""One rate point in one file (.ltm): a zip of a card, ONNX graphs, integer networks and the integer tables.
 
 ::
 
     card.json                    model, sizes, lambda, priors, how it was trained
     g_a.onnx  g_s.onnx           pixel networks
+    h_a.onnx                     the hyper-analysis, of models that have one: the encoder's affair alone
+    h_s.entry.npy h_s.0.weight.npy h_s.0.rule.npy ...  networks that must be exact: `latens.entropy.integer`
     offsets.npy sizes.npy masses.npy    the tables of `latens.coding.Tables`
 
 The *fingerprint* is the first 4 bytes of the SHA-256 over what decoding depends on: model, sizes, priors,
-tables and g_s. A better encoder (g_a) for the same decoder keeps it, and old files stay readable.
+tables, g_s and the exact networks. A better encoder (g_a, h_a) for the same decoder keeps it, and old files
+stay readable.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ import io
 import json
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -26,6 +29,7 @@ import numpy as np
 
 from latens.coding import Tables
 from latens.entropy.channels import Group, PriorTables
+from latens.entropy.integer import IntegerNetwork
 from latens.errors import WeightsError
 from latens.runtime import PixelNetwork
 from latens.systems import MODELS, Model
@@ -39,9 +43,7 @@ class Weights:
 
     def __init__(self, members: Mapping[str, bytes], source: str) -> None:
         self.members, self.source = members, source
-        missing = [name for name in MEMBERS if name not in members]
-        if missing:
-            raise WeightsError(f"{source} is not a weights file: it has no {', '.join(missing)}")
+        self._need(MEMBERS)
         try:
             self.card: dict[str, Any] = json.loads(members["card.json"])
             self.model: Model = MODELS[self.card["model"]](**self.card["sizes"])
@@ -49,6 +51,7 @@ class Weights:
                 name: PriorTables(first, tuple(Group(size, tuple(edges)) for size, edges in groups))
                 for name, (first, groups) in self.card["priors"].items()
             }
+            self._need(f"{name}.onnx" for name in self.model.networks() if name not in self.model.exact())
             self.fingerprint = fingerprint(members)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise WeightsError(f"{source} is not a weights file of this version: {error!r}") from error
@@ -58,16 +61,26 @@ class Weights:
                 f"and its card says {self.card.get('fingerprint')}"
             )
 
+    def _need(self, names: Iterable[str]) -> None:
+        missing = [name for name in names if name not in self.members]
+        if missing:
+            raise WeightsError(f"{self.source} is not a weights file: it has no {', '.join(missing)}")
+
+    def _array(self, name: str) -> np.ndarray:
+        try:
+            return np.asarray(np.load(io.BytesIO(self.members[f"{name}.npy"]), allow_pickle=False))
+        except (ValueError, EOFError) as error:
+            raise WeightsError(f"{self.source} has integers that cannot be read: {name}: {error}") from error
+
     @cached_property
     def tables(self) -> Tables:
         """The integer tables of all priors."""
-        try:
-            arrays = {
-                name: np.load(io.BytesIO(self.members[f"{name}.npy"]), allow_pickle=False) for name in ARRAYS
-            }
-        except (ValueError, EOFError) as error:
-            raise WeightsError(f"{self.source} has tables that cannot be read: {error}") from error
-        return Tables.from_arrays(arrays)
+        return Tables.from_arrays({name: self._array(name) for name in ARRAYS})
+
+    @cached_property
+    def networks(self) -> Mapping[str, Callable[..., np.ndarray]]:
+        """What `Model.code` asks its channel for: networks by name, made when first asked for."""
+        return _Networks(self)
 
     @cached_property
     def g_a(self) -> PixelNetwork:
@@ -79,26 +92,65 @@ class Weights:
         """Synthesis, the way back."""
         return PixelNetwork(self.members["g_s.onnx"])
 
+    def network(self, name: str) -> Callable[..., np.ndarray]:
+        """A network of the model: exact integers, or a float graph.
+
+        Raises:
+            WeightsError: its arrays or its graph cannot be used
+            InexactError: integers whose sums are not proven
+        """
+        if name not in self.model.exact():
+            return PixelNetwork(self.members[f"{name}.onnx"])
+        here = [member[: -len(".npy")] for member in self.members if member.startswith(f"{name}.")]
+        arrays = {member[len(name) + 1 :]: self._array(member) for member in here}
+        return IntegerNetwork.from_arrays(self.model.networks()[name], arrays)
+
+
+class _Networks(dict[str, Callable[..., np.ndarray]]):
+    """Networks by name, made when first asked for: a decoder needs no h_a."""
+
+    def __init__(self, weights: Weights) -> None:
+        super().__init__()
+        self.weights = weights
+
+    def __missing__(self, name: str) -> Callable[..., np.ndarray]:
+        self[name] = self.weights.network(name)
+        return self[name]
+
 
 def fingerprint(members: Mapping[str, bytes]) -> bytes:
     """4 bytes that name everything decoding depends on."""
     card = json.loads(members["card.json"])
     digest = hashlib.sha256(json.dumps([card["model"], card["sizes"], card["priors"]], sort_keys=True).encode())
-    for name in (*(f"{array}.npy" for array in ARRAYS), "g_s.onnx"):
+    tables = [f"{array}.npy" for array in ARRAYS]
+    exact = sorted(name for name in members if name.endswith(".npy") and name not in tables)
+    for name in (*tables, "g_s.onnx", *exact):
+        if name in exact:
+            digest.update(name.encode())
         digest.update(len(members[name]).to_bytes(8, "little"))
         digest.update(members[name])
     return digest.digest()[:4]
 
 
-def write(path: Path, card: Mapping[str, Any], tables: Tables, networks: Mapping[str, bytes]) -> bytes:
+def write(
+    path: Path,
+    card: Mapping[str, Any],
+    tables: Tables,
+    networks: Mapping[str, bytes],
+    exact: Mapping[str, IntegerNetwork] | None = None,
+) -> bytes:
     """Write an .ltm file and return its fingerprint.
 
     Args:
         card: model, sizes, priors, and whatever else is worth keeping; the fingerprint is added
-        networks: ``g_a`` and ``g_s`` as ONNX bytes
+        networks: ``g_a``, ``g_s`` and ``h_a`` as ONNX bytes
+        exact: the other networks
     """
     members = {f"{name}.onnx": graph for name, graph in networks.items()}
-    for name, array in tables.to_arrays().items():
+    arrays = tables.to_arrays()
+    for net, integers in (exact or {}).items():
+        arrays |= {f"{net}.{name}": array for name, array in integers.to_arrays().items()}
+    for name, array in arrays.items():
         buffer = io.BytesIO()
         np.save(buffer, array)
         members[f"{name}.npy"] = buffer.getvalue()

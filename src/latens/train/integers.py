@@ -1,0 +1,186 @@
+"""Trained probability networks -> exact integer networks, after training and without more of it.
+
+He et al. (2022) found that the loss of such a conversion is negligible; `latens.entropy.integer` says what the
+integers compute. How they are chosen, channel by channel:
+
+weights       int8, as large as fits: one step an output channel, max |w| / 127. As activations scale with their
+              step, and (leaky) ReLUs are homogeneous, a step may be any real number: the next layer's weights
+              absorb it. Only the last layer's steps are powers of two, for its outputs are fixed-point numbers
+activations   of as many binary digits, 8 to 11, as the proof leaves room for; a power of two divides the sums so
+              that the largest activation of the calibration pictures just fits, and what is larger is clipped
+the proof     a channel whose sums would still be too large gets a larger step, hence smaller integers
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from latens.entropy.integer import EXACT, FRACTION, IntegerNetwork, Integers, Stage, largest_sum, stages
+from latens.errors import InexactError
+from latens.transforms import Deconv, LeakyReLU, MaskedConv, Network
+from latens.transforms import torch_modules as modules
+
+DIGITS = (11, 10, 9, 8)  # of an activation; the first that leaves enough room is taken
+ROOM = 0.02  # of the channels may need a larger step
+HEADROOM = 1.1  # over the largest activation of the calibration
+LEAST = 15  # a channel's largest weight, at least, unless it has none
+
+Inputs = tuple[Any, ...]  # of one call of a network
+
+
+def quantise(network: Network, module: Any, calibration: list[Inputs]) -> IntegerNetwork:
+    """The integer network of a trained ``module``, given inputs that it meets.
+
+    Raises:
+        InexactError: its sums cannot be made exact with weights of 8 bits
+    """
+    chain = stages(network)
+    weights = [_taps(stage, layer) for stage, layer in zip(chain, _convolutions(module), strict=True)]
+    into, after = _observed(module, chain, calibration)
+    entry, step = _entry(chain[0], weights[0], into)
+    integers: list[Integers] = []
+    largest = entry[1].astype(np.int64)
+    for number, (stage, (weight, bias)) in enumerate(zip(chain, weights, strict=True)):
+        last = number == len(chain) - 1
+        found, unit = _weights(stage, weight * step[:, None], bias, largest, last)
+        if last:
+            shift = np.rint(-np.log2(unit)).astype(np.int64)
+            zero = np.zeros_like(shift)
+            integers.append(_integers(found, _rounded_bias(bias, unit), shift, zero, zero))
+            break
+        for digits in DIGITS:
+            shift, low, high = _range(stage, unit, after[number], digits)
+            total = _rounded_bias(bias, unit) + np.where(shift > 0, 1 << np.maximum(shift - 1, 0), 0)
+            step = unit * np.exp2(shift)
+            follower, (w, b) = chain[number + 1], weights[number + 1]
+            if digits == DIGITS[-1] or _fits(follower, w * step[:, None], b, np.maximum(-low, high)):
+                break
+        integers.append(_integers(found, total, shift, low, high))
+        largest = np.maximum(-low, high)
+    return IntegerNetwork(network, entry, integers)
+
+
+def _convolutions(module: Any) -> list[Any]:
+    kinds = (modules.Conv, modules.Deconv, modules.MaskedConv)
+    return [layer for layer in module.children() if isinstance(layer, kinds)]
+
+
+def _taps(stage: Stage, layer: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Weights (taps, inputs, outputs) and biases of a trained convolution, float64."""
+    weight = layer.weight.detach().double()
+    if isinstance(stage.layer, MaskedConv):
+        ordered = weight.permute(2, 1, 0)
+    else:
+        ordered = (
+            weight.flatten(2).permute(2, 0, 1)
+            if isinstance(stage.layer, Deconv)
+            else weight.flatten(2).permute(2, 1, 0)
+        )
+    values = ordered.contiguous().cpu().numpy(), layer.bias.detach().double().cpu().numpy()
+    if not all(np.isfinite(value).all() for value in values):
+        raise InexactError("a probability network has weights that are not finite")
+    return values
+
+
+@torch.no_grad()
+def _observed(module: Any, chain: list[Stage], calibration: list[Inputs]) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Largest magnitudes by channel: of the input, and after each stage's activation."""
+
+    def largest(x: Tensor) -> np.ndarray:
+        return np.asarray(x.abs().amax((0, 2, 3)).double().cpu().numpy())
+
+    seen: list[list[np.ndarray]] = []
+    for inputs in calibration:
+        masked = isinstance(chain[0].layer, MaskedConv)
+        x = inputs[0] if masked or len(inputs) == 1 else torch.cat(inputs, 1)
+        found, index = [largest(x)], 0
+        for layer in module.children():
+            if isinstance(layer, modules.Predictions):
+                break
+            x = layer(x)
+            if isinstance(layer, modules.Conv | modules.Deconv | modules.MaskedConv):
+                found.append(largest(x))
+                index += 1
+            else:
+                found[index] = largest(x)
+        seen.append(found)
+    into, *after = (np.max([found[k] for found in seen], axis=0) for k in range(len(chain) + 1))
+    return into, after
+
+
+def _entry(
+    stage: Stage, weights: tuple[np.ndarray, np.ndarray], into: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The input's rule (2, inputs) int32 and its steps."""
+    weight, bias = weights
+    for digits in DIGITS:
+        high = (1 << (digits - 1)) - 1
+        shift = np.minimum(np.floor(np.log2(high / np.maximum(into * HEADROOM, 2.0**-10))), FRACTION)
+        step = np.exp2(-shift)
+        if digits == DIGITS[-1] or _fits(stage, weight * step[:, None], bias, np.full(len(into), high)):
+            break
+    return np.stack([shift, np.full(len(into), high)]).astype(np.int32), step
+
+
+def _steps(weight: np.ndarray, power_of_two: bool) -> np.ndarray:
+    """The steps with which int8 holds weights (taps, inputs, outputs)."""
+    unit = np.maximum(np.abs(weight).max((0, 1)), 2.0**-30) / 127
+    return np.asarray(np.exp2(np.ceil(np.log2(unit))) if power_of_two else unit)
+
+
+def _sums(stage: Stage, weight: np.ndarray, bias: np.ndarray, unit: np.ndarray, largest: np.ndarray) -> np.ndarray:
+    """The largest sums of a stage, with room for the rounding that a shift adds to the bias."""
+    integers = np.rint(weight / unit).astype(np.int64)
+    sums = largest_sum(stage.layer, integers, _rounded_bias(bias, unit), largest)
+    return np.asarray(sums * 65 // 64)  # half a step of an activation of 7 digits or more
+
+
+def _fits(stage: Stage, weight: np.ndarray, bias: np.ndarray, largest: np.ndarray) -> bool:
+    sums = _sums(stage, weight, bias, _steps(weight, False), largest)
+    return bool((sums >= EXACT).mean() <= ROOM)
+
+
+def _weights(
+    stage: Stage, weight: np.ndarray, bias: np.ndarray, largest: np.ndarray, last: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """int8 weights and their steps, enlarged where the proof asks for it."""
+    unit = _steps(weight, last)
+    for _ in range(64):
+        much = _sums(stage, weight, bias, unit, largest) >= EXACT
+        if not much.any():
+            break
+        unit = np.where(much, unit * (2.0 if last else 1.1), unit)
+    integers = np.rint(weight / unit)
+    coarse = (np.abs(integers).max((0, 1)) < LEAST) & (np.abs(weight).max((0, 1)) > 2.0**-29)
+    if much.any() or coarse.any():
+        worst = int(np.argmax(much | coarse))
+        raise InexactError(
+            f"output {worst} of {stage.layer} cannot stay below 2^24 with weights of useful precision"
+        )
+    return integers.astype(np.int8), unit
+
+
+def _rounded_bias(bias: np.ndarray, unit: np.ndarray) -> np.ndarray:
+    return np.asarray(np.clip(np.rint(bias / unit), -(2.0**31) + 1, 2.0**31 - 1), np.int64)
+
+
+def _range(
+    stage: Stage, unit: np.ndarray, seen: np.ndarray, digits: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """shift, low and high of activations that reach ``seen``."""
+    signed = stage.activation is None or isinstance(stage.activation, LeakyReLU)
+    high = (1 << (digits - 1)) - 1 if stage.activation is None else (1 << digits) - 1
+    ratio = np.maximum(seen * HEADROOM, 2.0**-20) / (unit * high)
+    shift = np.maximum(np.ceil(np.log2(ratio)), 0).astype(np.int64)
+    size = np.full(len(unit), high, np.int64)
+    return shift, -size if signed else np.zeros_like(size), size
+
+
+def _integers(
+    weight: np.ndarray, bias: np.ndarray, shift: np.ndarray, low: np.ndarray, high: np.ndarray
+) -> Integers:
+    return Integers(weight, np.stack([bias, shift, low, high]).astype(np.int32))

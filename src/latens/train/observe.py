@@ -1,0 +1,118 @@
+"""What an export learns from training pictures: symbols to count, and inputs of the probability networks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from latens.entropy.channels import Encode, Parameters, PriorTables
+from latens.train.data import to_input
+from latens.train.noise import Trainable
+
+
+class Observer:
+    """A channel over PyTorch that rounds, and remembers symbols and what networks were given.
+
+    What a conditional prior would do to latents is left out: their predictions depend on integer networks
+    that are not made yet.
+    """
+
+    def __init__(self, module: Trainable, size: tuple[int, int]) -> None:
+        self.size = size
+        self.symbols: dict[str, np.ndarray] = {}
+        self.inputs: dict[str, list[tuple[Tensor, ...]]] = {}
+        self.networks: Mapping[str, Callable[..., Any]] = {
+            name: self._listening(name, network) for name, network in module.by_name().items()
+        }
+
+    def _listening(self, name: str, network: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*inputs: Any) -> Any:
+            self.inputs.setdefault(name, []).append(tuple(one for one in inputs if isinstance(one, Tensor)))
+            return network(*inputs)
+
+        return call
+
+    def grid(self, stride: int) -> tuple[int, int]:
+        return -(-self.size[0] // stride), -(-self.size[1] // stride)
+
+    def factorised(self, y: Tensor, prior: str, *, stride: int) -> Tensor:
+        q = y.float().round()
+        self.symbols[prior] = q.to(torch.int32).cpu().numpy()
+        return q
+
+    def gaussian(self, y: Tensor, prior: str, parameters: Parameters) -> Tensor:
+        return y
+
+    def scan(
+        self,
+        y: Tensor,
+        prior: str,
+        steps: Iterable[Any],
+        predict: Callable[[Any, Any], Parameters],
+        *,
+        shape: tuple[int, ...],
+    ) -> Tensor:
+        predict(y, ...)
+        return y
+
+
+class Counting(Encode):
+    """The encoder's channel without an encoder: it counts the symbols of every table of a conditional prior."""
+
+    def __init__(
+        self,
+        priors: Mapping[str, PriorTables],
+        size: tuple[int, int],
+        networks: Mapping[str, Callable[..., Any]],
+    ) -> None:
+        super().__init__(None, priors, *size, networks)
+        self.counts: dict[str, dict[tuple[int, int], int]] = {}
+        self._prior = ""
+
+    def factorised(self, y: np.ndarray | None, prior: str, *, stride: int) -> np.ndarray:
+        assert y is not None
+        return np.asarray(np.rint(y), np.float32)
+
+    def gaussian(self, y: np.ndarray | None, prior: str, parameters: Parameters) -> np.ndarray:
+        self._prior = prior
+        return super().gaussian(y, prior, parameters)
+
+    def _exchange(self, symbols: np.ndarray | None, index: np.ndarray) -> np.ndarray:
+        assert symbols is not None
+        counts = self.counts.setdefault(self._prior, {})
+        pairs, times = np.unique(np.stack([index, symbols]), axis=1, return_counts=True)
+        for table, symbol, count in zip(*pairs.tolist(), times.tolist(), strict=True):
+            counts[table, symbol] = counts.get((table, symbol), 0) + count
+        return symbols
+
+
+@torch.no_grad()
+def observe(module: Trainable, tiles: Tensor, batch: int = 16) -> Iterator[Observer]:
+    """The model played over uint8 tiles (n, H, W, 3), batch by batch."""
+    for part in torch.split(tiles, batch):
+        observer = Observer(module, (part.shape[1], part.shape[2]))
+        module.model.code(module.networks["g_a"](to_input(part)), observer)
+        yield observer
+
+
+@torch.no_grad()
+def count(
+    module: Trainable, tiles: Tensor, priors: Mapping[str, PriorTables], exact: Mapping[str, Callable[..., Any]]
+) -> dict[str, dict[tuple[int, int], int]]:
+    """How often each (table, symbol) of the conditional priors is coded in uint8 tiles (n, H, W, 3).
+
+    The integer networks ``exact`` predict, as in a file; the others are the module's.
+    """
+
+    def in_numpy(network: Callable[..., Any]) -> Callable[..., np.ndarray]:
+        return lambda y: np.asarray(network(torch.from_numpy(y)).numpy())
+
+    others = {name: in_numpy(network) for name, network in module.by_name().items() if name not in exact}
+    channel = Counting(priors, (tiles.shape[1], tiles.shape[2]), {**others, **exact})
+    for tile in tiles:
+        module.model.code(module.networks["g_a"](to_input(tile[None])).numpy(), channel)
+    return channel.counts
