@@ -47,7 +47,8 @@ def test_the_length_grows_with_the_distance_and_ever_slower_past_the_limit() -> 
     bits = PRIOR.bits(torch.arange(0.0, 400.0), torch.full((400,), position(1.0)))
     assert (torch.diff(bits) > 0).all()
     assert bits[-1] < LIMIT + 20
-    assert float(bits[3]) == pytest.approx(math.log2(math.sqrt(2 * math.pi)) + 4.5 / math.log(2), abs=0.2)
+    below = [(1 + math.erf(edge / math.sqrt(2))) / 2 for edge in (2.5, 3.5)]
+    assert float(bits[3]) == pytest.approx(-math.log2(below[1] - below[0]), abs=1e-3)
 
 
 @pytest.mark.parametrize(("value", "scale", "sign"), [(0.0, 80.0, 1), (300.0, -5.0, -1)])
