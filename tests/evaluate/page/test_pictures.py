@@ -41,6 +41,8 @@ def test_error_maps_are_made_to_fit(photograph: np.ndarray) -> None:
     noise = np.random.default_rng(0).integers(-20, 21, photograph.shape)
     noisy = np.clip(photograph + noise, 0, 255).astype(np.uint8)
     assert len(error_map(photograph, noisy, 20_000)) <= 20_000 < len(error_map(photograph, noisy))
+    assert len(error_map(photograph, noisy, 5_000)) <= 5_000
+    assert shown(error_map(photograph[:1, :3], noisy[:1, :3], 1)).shape[:2] == (1, 3)  # no smaller one
 
 
 def test_bits_are_dark_to_bright_with_their_largest_value_told() -> None:
@@ -61,3 +63,23 @@ def test_budgets_add_up(pictures: int, versions: int) -> None:
     budget = Budget.divided(14_000_000, pictures, versions)
     spent = pictures * (budget.original + versions * (budget.version + budget.error))
     assert 13_900_000 < spent <= 14_000_000
+
+
+LIMITS = (10_000, 20_000, 40_000)
+
+
+def test_previews_are_the_better_the_more_they_may_take(photograph: np.ndarray) -> None:
+    found = [preview(photograph, limit)[0] for limit in LIMITS]
+    errors = [np.square(shown(url).astype(float) - photograph).mean() for url in found]
+    assert errors[0] > 1.5 * errors[1] > 2 * errors[2]
+    assert all(len(url) > 0.7 * limit for url, limit in zip(found, LIMITS, strict=True))
+
+
+def test_previews_are_webp_where_pillow_has_no_avif(
+    photograph: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("latens.evaluate.page.pictures.features.check", lambda name: False)
+    url, exact = preview(photograph, 40_000)
+    assert url.startswith("data:image/webp")
+    assert len(url) <= 40_000
+    assert not exact

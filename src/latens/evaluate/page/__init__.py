@@ -13,7 +13,10 @@ from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 
-SCRIPTS = ("dom.js", "chart.js", "curves.js", "tables.js", "zoom.js", "viewer.js", "app.js")
+SCRIPTS = (
+    "dom.js", "style.js", "axes.js", "chart.js", "curves.js", "compared.js", "tables.js",
+    "zoom.js", "figures.js", "viewer.js", "app.js",
+)  # fmt: skip
 ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
 

@@ -1,22 +1,33 @@
 // The page: data in, sections out; drawn again when the window's width changes.
 
-const data = JSON.parse(document.getElementById("data").textContent);
-const style = styles(data);
+const data = {
+  metrics: [], codecs: [], bd: {}, pictures: [], failures: [], ...JSON.parse(document.getElementById("data").textContent),
+};
+const style = styles(data.codecs);
+const compared = comparison(data);
+const beside = [bdSection(data, style, compared), speedSection(data, style, compared)].filter(Boolean);
+const viewer = viewerSection(data);
+const parts = [curvesSection(data, style), ...beside, viewer, failuresSection(data), codecsSection(data, style)].filter(Boolean);
+if (data.pictures.length === 1) parts.sort((a, b) => (b === viewer) - (a === viewer)); // one picture is what the page is about
+
+const main = document.getElementById("main");
+const pair = beside.length === 2 ? el("div", { class: "pair" }) : main;
+for (const part of parts) {
+  if (beside.includes(part)) pair.append(part.box); else main.append(part.box);
+  if (pair !== main && part === beside[0]) main.append(pair);
+}
+
+const heading = (part) => part.box.querySelector("h2");
 document.getElementById("top").append(
   el("h1", {}, data.title),
-  el("p", { class: "quiet" }, `${data.dataset}. Rates are sizes of files, quality is that of the decoded 8-bit pictures.`));
-
-const parts = [curvesSection(data, style), bdSection(data), viewerSection(data), speedSection(data, style)].filter(Boolean);
-const main = document.getElementById("main");
-if (data.pictures.length === 1) parts.sort((a, b) => (b.box.id === "viewer") - (a.box.id === "viewer"));
-for (const part of parts) main.append(part.box);
-for (const box of [codecsSection(data, style), failuresSection(data)]) if (box) main.append(box);
-for (const part of parts) part.draw();
+  el("p", { class: "quiet" }, `${data.dataset}. Rates are sizes of files, quality is that of the decoded 8-bit pictures.`),
+  parts.length > 2 ? el("nav", { "aria-label": "Sections" }, parts.map((p) => el("a", { href: `#${p.box.id}` }, heading(p).textContent))) : "");
+for (const part of parts) if (part.draw) part.draw();
 
 let width = window.innerWidth;
 window.addEventListener("resize", () => {
   if (window.innerWidth === width) return;
   width = window.innerWidth;
-  for (const part of parts) (part.resized || part.draw)();
+  for (const part of parts) (part.resized || part.draw || (() => {}))();
 });
 document.documentElement.dataset.ready = "yes";

@@ -41,6 +41,17 @@ function section(title, id, ...controls) {
     el("div", { class: "head" }, el("h2", { id: `${id}-title` }, title), el("div", { class: "controls" }, controls)));
 }
 
+// headings: [text, class]; rows: lists of [content, class, columns it spans].
+function table(headings, rows) {
+  const cell = ([content, kind, span], k) => el("td", { class: kind || null, colspan: span, "data-label": headings[k][0] }, content);
+  return el("div", { class: "scroll" }, el("table", {},
+    el("thead", {}, el("tr", {}, headings.map(([text, kind]) => el("th", { class: kind || null, scope: "col" }, text)))),
+    el("tbody", {}, rows.map((cells) => el("tr", {}, cells.map(cell))))));
+}
+
+const MINUS = "\u2212", DASH = "\u2013";
 const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
-const shown = (value, digits) => (isNumber(value) ? value.toFixed(digits) : "\u2013");
-const significant = (value) => (isNumber(value) ? Number(value.toPrecision(3)).toString() : "\u2013");
+const shown = (value, digits = 2) => (isNumber(value) ? value.toFixed(digits).replace("-", MINUS) : DASH);
+const significant = (value) => (isNumber(value) ? Number(value.toPrecision(3)).toString().replace("-", MINUS) : DASH);
+const signed = (value) => (Number(value.toFixed(1)) > 0 ? "+" : "") + shown(Number(value.toFixed(1)) + 0, 1);
+const withUnit = (text, unit) => (unit ? `${text}, ${unit}` : text);

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image
+from PIL import Image, features
 
 NATIVE = {".jpg": "jpeg", ".webp": "webp", ".avif": "avif"}  # files that every browser shows as we decode them
 GAIN = 8  # of error maps: 32 levels of error are white
-ERROR_QUALITIES = (60, 35, 15)  # of error maps, tried in this order until one fits; then at half the size
+ERROR_QUALITIES = (60, 35, 15)  # of error maps, tried in this order until one fits; then smaller
+ERROR_SHRINKS = (1, 2, 4)  # of their sides
 LIKELY = 0.2  # bytes of lossless data URL a sample, below which trying is a waste of time
-PREVIEWS = (95, 90, 82, 72, 60, 45, 30, 15)  # WebP qualities, tried in this order until one fits
+QUALITIES = (10, 97)  # of previews: the least and the most
+TRIES = 4  # encodings in search of the quality that fits
+SLOPE = 28  # steps of quality that multiply a file's size by e, about
+CLOSE = 0.9  # of the limit: a preview that large is not made larger
 INFERNO = ((0, 0, 4), (66, 10, 104), (147, 38, 103), (221, 81, 58), (252, 165, 10), (252, 255, 164))
 
 
@@ -42,19 +47,38 @@ def data_url(pixels: np.ndarray) -> str:
 
 
 def preview(pixels: np.ndarray, limit: int) -> tuple[str, bool]:
-    """A data URL of at most ``limit`` bytes if a lossy one can be that small, and whether it is exact."""
-    found = ""
+    """A data URL of at most ``limit`` bytes if a lossy one can be that small, and whether it is exact.
+
+    Lossy ones are AVIF 4:4:4, or WebP where Pillow was built without AVIF, at the best quality that fits.
+    """
     if limit > pixels.size * LIKELY or pixels.size < 1 << 16:
         found = data_url(pixels)
         if len(found) <= limit:
             return found, True
-    for quality in PREVIEWS:
-        file = io.BytesIO()
-        Image.fromarray(pixels).save(file, "WEBP", quality=quality, method=3)
-        found = url(file.getvalue(), "webp")
-        if len(found) <= limit:
+    least, most = QUALITIES
+    quality, found = 60, ""
+    for _ in range(TRIES):
+        tried = _lossy(pixels, quality)
+        if len(tried) <= limit:
+            found, least = tried, quality + 1
+            if len(tried) > CLOSE * limit:
+                break
+        else:
+            most = quality - 1
+        if least > most:
             break
-    return found, False
+        aim = quality + math.floor(SLOPE * math.log(CLOSE * limit / len(tried)))
+        quality = min(most, max(least, aim))
+    return found or _lossy(pixels, QUALITIES[0]), False
+
+
+def _lossy(pixels: np.ndarray, quality: int) -> str:
+    file, image = io.BytesIO(), Image.fromarray(pixels)
+    if features.check("avif"):
+        image.save(file, "AVIF", quality=quality, subsampling="4:4:4", speed=6, max_threads=1)
+        return url(file.getvalue(), "avif")
+    image.save(file, "WEBP", quality=quality, method=3)
+    return url(file.getvalue(), "webp")
 
 
 def native_url(data: bytes, suffix: str) -> str | None:
@@ -72,9 +96,9 @@ def error_map(original: np.ndarray, decoded: np.ndarray, limit: int | None = Non
     if limit is None:
         return data_url(scaled)
     image = Image.fromarray(scaled)
-    half = image.reduce(2) if min(image.size) > 1 else image
     found = ""
-    for candidate in (image, half):
+    for shrink in ERROR_SHRINKS:
+        candidate = image.reduce(min(shrink, *image.size))
         for quality in ERROR_QUALITIES:
             file = io.BytesIO()
             candidate.save(file, "WEBP", quality=quality, method=3)

@@ -1,109 +1,142 @@
 // Two versions of a picture under a slider: matched by rate, zoomed together, with errors and bits.
 
 const ORIGINAL = "original";
-const FAR = 0.1; // of the wanted rate: a version further off is said to be
 
 function viewerSection(data) {
   if (!data.pictures.length) return null;
-  const ids = [...new Set(data.pictures.flatMap((p) => p.versions.map((v) => v.codec)))];
-  const title = (id) => (id === ORIGINAL ? "original" : (data.codecs.find((c) => c.id === id) || { title: id }).title);
-  const rates = [...new Set(data.pictures[0].versions.map((v) => v.bpp))];
-  const wanted = rates.length > ids.length ? [0.25, 0.5, 1] : [rates[0]];
-  const single = wanted.length === 1;
-  const learned = ids.find((id) => data.pictures.some((p) => p.versions.some((v) => v.codec === id && v.bits)));
-  const right = learned && learned !== ids[0] ? learned : ids[1] || ORIGINAL;
-  const state = { picture: 0, left: ids[0] || ORIGINAL, right, rate: wanted[single ? 0 : 1], view: "picture", split: 0.5 };
-  const sides = ["left", "right"].map(() => el("div", { class: "side" }));
-  const plane = el("div", { class: "plane" });
-  const stage = el("div", { class: "stage" });
-  const divider = el("button", {
-    class: "divider", type: "button", role: "slider", "aria-label": "Divide the two pictures",
-    "aria-valuemin": 0, "aria-valuemax": 100, "aria-valuenow": 50,
+  const versions = data.pictures.flatMap((p) => p.versions);
+  const ids = [...new Set(versions.map((v) => v.codec))];
+  const codec = (id) => data.codecs.find((c) => c.id === id) || { title: id };
+  const title = (id) => (id === ORIGINAL ? "original" : codec(id).title);
+  const wanted = targets(data.pictures);
+  const learned = ids.find((id) => versions.some((v) => v.codec === id && v.bits));
+  const state = {
+    picture: 0, left: ids[0] || ORIGINAL, right: learned && learned !== ids[0] ? learned : ids[1] || ORIGINAL,
+    rate: wanted[Math.floor(wanted.length / 2)], view: "picture", split: 0.5,
+  };
+  const SIDES = ["left", "right"];
+  const images = SIDES.map(() => el("img", { decoding: "sync", draggable: "false" }));
+  const overlays = SIDES.map(() => el("img", { class: "bits", alt: "", decoding: "sync", draggable: "false", hidden: true }));
+  const sides = SIDES.map((name, k) => el("div", { class: `side ${name}` }, images[k], overlays[k]));
+  const plane = el("div", { class: "plane" }, sides[1], sides[0]);
+  const divider = el("div", {
+    class: "divider", role: "slider", tabindex: 0, "aria-label": "Divide the two pictures", "aria-valuemin": 0, "aria-valuemax": 100,
   });
-  stage.append(plane, divider);
-  plane.append(sides[1], sides[0]);
+  const stage = el("div", {
+    class: "stage", role: "group", tabindex: 0, "aria-label": "Pictures; arrow keys move them, plus and minus zoom, 0 fits",
+  }, plane, divider);
   const size = () => data.pictures[state.picture];
   const zoom = zoomable(stage, plane, size);
-  const captions = [el("div", {}), el("div", {})];
-  const under = el("p", { class: "note" });
-  const hasBits = data.pictures.some((p) => p.versions.some((v) => v.bits));
-  const hasErrors = data.pictures.some((p) => p.versions.some((v) => v.error));
-  const views = [["picture", "picture"], ...(hasErrors ? [["error", "errors"]] : []), ...(hasBits ? [["bits", "bits"]] : [])];
+  const figures = el("table", { class: "figures" });
+  const notes = el("p", { class: "note", id: "viewer-notes" });
+  const unseen = [false, false]; // pictures that this browser cannot show
+  const views = [["picture", "picture"], versions.some((v) => v.error) && ["error", "errors"], versions.some((v) => v.bits) && ["bits", "bits"]];
   const choices = [...ids.map((id) => [id, title(id)]), [ORIGINAL, "original"]];
+  const set = (name, number) => (v) => { state[name] = number ? Number(v) : v; draw(); };
+  const zooms = [1, 2, 4, 8].map((n) => el("button", { type: "button", "data-zoom": n, onclick: () => zoom.times(n) }, `${n}:1`));
+  const fit = el("button", { type: "button", onclick: zoom.fit }, "fit");
+  const step = (name, text, up) => el("button", { type: "button", "aria-label": name, onclick: () => zoom.step(up) }, text);
   const box = section("Pictures", "viewer",
-    data.pictures.length > 1 ? select("Picture", data.pictures.map((p, k) => [String(k), p.name]), "0", (v) => { state.picture = Number(v); draw(); zoom.refit(); }) : null,
-    select("Left", choices, state.left, (v) => { state.left = v; draw(); }),
-    select("Right", choices, state.right, (v) => { state.right = v; draw(); }),
-    single ? null : select("About", wanted.map((r) => [String(r), `${r} bpp`]), String(state.rate), (v) => { state.rate = Number(v); draw(); }),
-    views.length > 1 ? choice("Show", views, "picture", (v) => { state.view = v; draw(); }) : null,
-    el("span", { class: "group", role: "group", "aria-label": "Zoom" }, el("button", { type: "button", onclick: zoom.fit }, "fit"),
-      [1, 2, 4, 8].map((n) => el("button", { type: "button", "data-zoom": n, onclick: () => zoom.times(n) }, `${n}:1`))));
-  box.append(stage, el("div", { class: "captions" }, captions), under);
+    data.pictures.length > 1 ? select("Picture", data.pictures.map((p, k) => [String(k), p.name]), "0", (v) => { set("picture", true)(v); zoom.fit(); }) : null,
+    wanted.length > 1 ? select("About", wanted.map((r) => [String(r), `${r} bpp`]), String(state.rate), set("rate", true)) : null,
+    select("Left", choices, state.left, set("left")), select("Right", choices, state.right, set("right")),
+    views.filter(Boolean).length > 1 ? choice("Show", views.filter(Boolean), "picture", set("view")) : null,
+    el("span", { class: "group", role: "group", "aria-label": "Zoom" }, step("Zoom out", MINUS, false), fit, zooms, step("Zoom in", "+", true)));
+  box.append(stage, figures, notes,
+    el("p", { class: "note hint" }, "Drag the handle to compare and the picture to move it. ",
+      el("span", { class: "mouse" }, "The wheel zooms once the picture is clicked."), el("span", { class: "touch" }, "Two fingers zoom.")));
 
   function version(side) {
-    if (state[side] === ORIGINAL) return null;
-    const found = size().versions.filter((v) => v.codec === state[side]);
     const distance = (v) => Math.abs(Math.log(v.bpp / state.rate));
+    const found = size().versions.filter((v) => v.codec === state[side]);
     return found.reduce((a, b) => (a && distance(a) <= distance(b) ? a : b), null);
   }
   function draw() {
-    const notes = new Set();
-    stage.style.aspectRatio = `${size().width} / ${size().height}`;
-    ["left", "right"].forEach((side, k) => {
-      const found = version(side), picture = size();
-      const missing = !found && state[side] !== ORIGINAL;
-      const source = missing ? null : found ? (state.view === "error" && found.error) || found.image : picture.original;
-      const layers = source ? [el("img", { src: source, alt: `${picture.name}, ${title(state[side])}`, decoding: "async", draggable: "false" })] : [];
-      if (state.view === "bits" && found && found.bits) {
-        layers.push(el("img", { class: "bits coarse", src: found.bits.image, alt: "", draggable: "false" }));
-        notes.add(`Bits, black to bright: 0 to ${found.bits.max} ${found.bits.unit} (${title(state[side])}).`);
-      }
-      sides[k].replaceChildren(...layers);
-      caption(captions[k], side, found, missing);
-      if (state.view === "picture" && ((found && !found.exact) || (!found && !missing && !picture.exact))) notes.add(`${title(state[side])} is shown through lossy WebP, to keep this page small; its figures are those of the file.`);
-      if (state.view === "error" && found && found.error) notes.add("Errors: the largest of the three channels, times 8; black is exact.");
-      if (found && !single && Math.abs(found.bpp / state.rate - 1) > FAR) notes.add(`${title(state[side])} has no file within 10 % of ${state.rate} bpp: the nearest is shown.`);
+    const picture = size(), found = SIDES.map(version);
+    stage.style.aspectRatio = Math.max(0.8, Math.min(2, picture.width / picture.height));
+    SIDES.forEach((side, k) => {
+      const original = state[side] === ORIGINAL;
+      const source = original ? picture.original : found[k] && ((state.view === "error" && found[k].error) || found[k].image);
+      const bits = state.view === "bits" && found[k] && found[k].bits;
+      sides[k].hidden = !source;
+      images[k].alt = `${picture.name}, ${title(state[side])}`;
+      if (source && images[k].getAttribute("src") !== source) { unseen[k] = false; images[k].src = source; }
+      overlays[k].hidden = !bits;
+      if (bits) overlays[k].src = bits.image;
     });
-    under.replaceChildren(...[...notes].flatMap((n) => [n, " "]));
-    if (state.view === "bits") under.prepend(el("span", { class: "swatch" }), " ");
-  }
-  function caption(node, side, found, missing) {
-    const lines = [el("strong", {}, title(state[side]))];
-    if (missing) lines.push(el("br"), "not among the files of this picture");
-    if (found) {
-      lines.push(el("br"), `${shown(found.bpp, 3)} bpp, ${found.bytes.toLocaleString("en")} bytes`, el("br"));
-      lines.push(data.metrics.filter((m) => isNumber(found[m.id])).map((m) => `${m.title} ${shown(found[m.id], m.digits)}${m.unit ? ` ${m.unit}` : ""}`).join(", "));
-    }
-    node.replaceChildren(...lines);
-  }
-
-  function split(value) {
-    state.split = Math.min(1, Math.max(0, value));
-    divider.setAttribute("aria-valuenow", Math.round(state.split * 100));
+    figures.replaceChildren(...figuresOf(data.metrics, codec, SIDES.map((s) => title(state[s])), found));
+    note();
     place();
   }
+  function note() {
+    const picture = size(), found = SIDES.map(version), lines = [];
+    const both = (told, one, two, rest = "") => {
+      const names = SIDES.filter((_, k) => told[k]);
+      if (names.length === 2) lines.push(`Both ${two}${rest}.`);
+      else if (names.length) lines.push(`${names[0] === "left" ? "Left" : "Right"} ${one}${rest}.`);
+    };
+    both(SIDES.map((s, k) => !found[k] && state[s] !== ORIGINAL), "was not coded or not kept", "were not coded or not kept", " for this picture");
+    both(unseen, "is in a format", "are in a format", " that this browser cannot show");
+    if (wanted.length > 1) both(found.map((v) => v && apart(v.bpp, state.rate)), "has", "have", ` no file within 10 % of ${state.rate} bpp, the nearest is shown`);
+    if (found[0] && found[1] && apart(found[0].bytes, found[1].bytes)) {
+      const [less, more] = found[0].bytes < found[1].bytes ? [0, 1] : [1, 0];
+      lines.push(`Not the same rate: the ${SIDES[less]} file has ${Math.round(100 * (1 - found[less].bytes / found[more].bytes))} % fewer bytes.`);
+    }
+    if (state.view !== "error") {
+      const inexact = SIDES.map((s, k) => (found[k] ? !found[k].exact : state[s] === ORIGINAL && !picture.exact));
+      const kinds = [...new Set(SIDES.filter((_, k) => inexact[k]).map((_, k) => kind(images[k].src)))].join(" and ");
+      both(inexact, "is", "are", ` shown through lossy ${kinds} to keep the page small, so details differ; the figures are those of the files`);
+    } else if (found.some((v) => v && v.error)) lines.push("Errors: the largest of the three channels, times 8; black is exact.");
+    const scales = SIDES.map((s, k) => state.view === "bits" && found[k] && found[k].bits && `${s} 0${DASH}${found[k].bits.max} ${found[k].bits.unit}`).filter(Boolean);
+    if (state.view === "bits" && !scales.length) lines.unshift("Neither side tells where its bits went.");
+    const swatch = scales.length ? [el("span", { class: "swatch", "aria-hidden": "true" }), ` ${scales.join(", ")}. `] : [];
+    notes.replaceChildren(...swatch, lines.join(" "));
+  }
+  images.forEach((image, k) => image.addEventListener("error", () => { unseen[k] = true; note(); }));
+  // Latents cover the picture up to their stride, a power of two: the map may reach past the right and lower edge.
+  for (const overlay of overlays) {
+    overlay.addEventListener("load", () => {
+      const { width, height } = size(), { naturalWidth: across, naturalHeight: down } = overlay;
+      const stride = 2 ** Math.ceil(Math.log2(Math.max(width / across, height / down)) - 1e-6);
+      overlay.style.width = `${across * stride}px`;
+      overlay.style.height = `${down * stride}px`;
+    });
+  }
+
+  function split(value) { state.split = Math.min(1, Math.max(0, value)); place(); }
   function place() {
-    const x = state.split * stage.clientWidth;
+    const x = state.split * stage.clientWidth, { width } = size();
+    const cut = Math.min(Math.max(0, (x - zoom.view.x) / zoom.view.scale), width); // in picture pixels
+    const percent = Math.round(state.split * 100);
     divider.style.left = `${x}px`;
-    const across = (x - zoom.view.x) / zoom.view.scale; // in the plane's pixels
-    const cut = Math.min(Math.max(0, across), size().width);
-    sides[0].style.clipPath = `inset(0 ${size().width - cut}px 0 0)`;
+    divider.setAttribute("aria-valuenow", percent);
+    divider.setAttribute("aria-valuetext", `${percent} % ${title(state.left)}, ${100 - percent} % ${title(state.right)}`);
+    sides[0].style.clipPath = `inset(0 ${width - cut}px 0 0)`;
     sides[1].style.clipPath = `inset(0 0 0 ${cut}px)`;
   }
-  let held = false;
-  divider.addEventListener("pointerdown", (event) => { held = true; divider.setPointerCapture(event.pointerId); event.preventDefault(); divider.focus(); });
-  divider.addEventListener("pointermove", (event) => {
-    if (!held) return;
-    const frame = stage.getBoundingClientRect();
-    split((event.clientX - frame.left) / frame.width);
+  let held = null; // where in the handle it was taken
+  divider.addEventListener("pointerdown", (event) => {
+    held = event.clientX - stage.getBoundingClientRect().left - state.split * stage.clientWidth;
+    divider.setPointerCapture(event.pointerId);
+    event.preventDefault();
+    divider.focus({ preventScroll: true });
   });
-  for (const name of ["pointerup", "pointercancel"]) divider.addEventListener(name, () => { held = false; });
+  divider.addEventListener("pointermove", (event) => {
+    if (held === null) return;
+    split((event.clientX - held - stage.getBoundingClientRect().left) / stage.clientWidth);
+  });
+  for (const name of ["pointerup", "pointercancel"]) divider.addEventListener(name, () => { held = null; });
   divider.addEventListener("keydown", (event) => {
     const steps = { ArrowLeft: -0.02, ArrowDown: -0.02, ArrowRight: 0.02, ArrowUp: 0.02, PageDown: -0.1, PageUp: 0.1, Home: -1, End: 1 };
     if (!(event.key in steps)) return;
     event.preventDefault();
     split(state.split + steps[event.key]);
   });
-  stage.addEventListener("zoomed", place);
-  return { box, draw: () => { draw(); zoom.refit(); place(); }, resized: () => { zoom.refit(); place(); } };
+  stage.addEventListener("zoomed", () => {
+    fit.setAttribute("aria-pressed", String(zoom.view.fit));
+    for (const button of zooms) button.setAttribute("aria-pressed", String(!zoom.view.fit && Number(button.dataset.zoom) === zoom.view.ratio));
+    place();
+  });
+  const resized = () => { zoom.refit(); place(); };
+  return { box, draw: () => { draw(); resized(); }, resized };
 }
