@@ -1,0 +1,175 @@
+"""balle2018 and minnen2018 in files: every size, the size that the tables promise, drift found out."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import latens
+from latens.bitstream import unpack
+from latens.codec import _to_network
+from latens.coding import Decoder, Encoder
+from latens.entropy.channels import Decode, Encode
+from latens.entropy.order import raster
+from latens.errors import DriftError
+from latens.systems import minnen2018
+from latens.weights import package
+from latens.weights.package import Weights, load
+
+pytest.importorskip("torch", reason="training needs PyTorch")
+KINDS = ["scale", "mean-scale", "context"]
+
+
+class Recording(Decode):
+    """A decoder that remembers which table coded which symbol."""
+
+    def __init__(self, *arguments) -> None:
+        super().__init__(*arguments)
+        self.index: list[np.ndarray] = []
+
+    def _exchange(self, symbols, index):
+        self.index.append(index)
+        return super()._exchange(symbols, index)
+
+
+def decoded(weights: Weights, data: bytes, kind: type[Decode] = Recording) -> tuple[np.ndarray, Decode]:
+    container = unpack(data)
+    header = container.header
+    decoder = Decoder(weights.tables, container.tiles[0].payload)
+    channel = kind(decoder, weights.priors, header.height, header.width, weights.networks)
+    y_hat = weights.model.code(None, channel)
+    decoder.finish()
+    return y_hat, channel
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("width", "height"), [(1, 1), (17, 1), (1, 40), (64, 64), (65, 127), (129, 16), (200, 90)]
+)
+def test_any_size_comes_back(
+    exported: dict[str, Path], photograph: np.ndarray, kind: str, width: int, height: int
+) -> None:
+    pixels = np.ascontiguousarray(photograph[100 : 100 + height, 100 : 100 + width])
+    data = latens.encode(pixels, model=exported[kind])
+    came = latens.decode(data, weights=exported[kind], output="array")
+    assert came.shape == pixels.shape
+    mse = float(np.mean((came.astype(float) - pixels) ** 2))
+    assert mse < max(600.0, float(pixels.var()) / 2)  # 14 latents for 768 samples say little more
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_decoder_has_the_latents_of_the_encoder(
+    exported: dict[str, Path], photograph: np.ndarray, kind: str
+) -> None:
+    weights = load(exported[kind])
+    y = weights.g_a(_to_network(photograph[:144, :208], 16))
+    encoder = Encoder(weights.tables)
+    sent = Encode(encoder, weights.priors, 144, 208, weights.networks)
+    y_hat = weights.model.code(y, sent)
+    decoder = Decoder(weights.tables, encoder.finish())
+    came = Decode(decoder, weights.priors, 144, 208, weights.networks)
+    assert np.array_equal(weights.model.code(None, came), y_hat)
+    assert np.abs(y_hat - y).max() <= 0.5 + 2e-6 * np.abs(y).max()
+    if kind != "scale":
+        assert not np.array_equal(y_hat, np.rint(y_hat)), "no means: too easy"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_size_is_what_the_tables_promise(exported: dict[str, Path], photograph: np.ndarray, kind: str) -> None:
+    """Within 0.5 % and 40 bytes of the sum of -log2(mass / 2^16); escapes cost a little more."""
+    weights = load(exported[kind])
+    data = latens.encode(photograph[:384, :448], model=exported[kind])
+    _, channel = decoded(weights, data)
+    symbols, index, bits = np.concatenate(channel.symbols), np.concatenate(channel.index), 0.0
+    for number in np.unique(index):
+        offset, masses = weights.tables.table(number)
+        entries = symbols[index == number].astype(np.int64) - offset
+        inside = (entries >= 0) & (entries < len(masses) - 1)
+        bits -= np.log2(masses[np.where(inside, entries, len(masses) - 1)] / 2**16).sum()
+    assert abs(len(data) - bits / 8) < 0.005 * len(data) + 40
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_files_are_as_small_as_training_said(
+    exported: dict[str, Path], modules, photograph: np.ndarray, kind: str
+) -> None:
+    """Integers in place of floats cost next to nothing; counted tables and contexts of z save a little."""
+    import torch
+
+    from latens.train.noise import Rounded
+
+    pixels = photograph[:256, :384]
+    data = latens.encode(pixels, model=exported[kind])
+    module = modules[kind]
+    channel = Rounded(module.priors, networks=module.by_name(), size=pixels.shape[:2])
+    with torch.no_grad():
+        module.model.code(module.networks["g_a"](torch.from_numpy(_to_network(pixels, 16))), channel)
+    estimate = float(sum(channel.bits)) / 8
+    assert 0.85 * estimate < len(data) < 1.02 * estimate + 40
+
+
+def test_the_wavefront_codes_the_symbols_of_raster_order(
+    exported: dict[str, Path], photograph: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = load(exported["context"])
+    y = weights.g_a(_to_network(photograph[:112, :176], 16))
+    fronts = Encode(Encoder(weights.tables), weights.priors, 112, 176, weights.networks)
+    y_hat = weights.model.code(y, fronts)
+    monkeypatch.setattr(minnen2018, "wavefront", raster)
+    rows = Encode(Encoder(weights.tables), weights.priors, 112, 176, weights.networks)
+    assert np.array_equal(weights.model.code(y, rows), y_hat)
+    assert len(rows.symbols) - len(fronts.symbols) == 7 * 11 - (11 + 3 * 6), "as many steps as it takes"
+    assert np.array_equal(np.sort(np.concatenate(rows.symbols)), np.sort(np.concatenate(fronts.symbols)))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_drifted_prediction_is_found_out(
+    exported: dict[str, Path], photograph: np.ndarray, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine whose probability network gives one scale index more, somewhere."""
+    data = latens.encode(photograph[:128, :128], model=exported[kind])
+    weights = load(exported[kind])
+    original = weights.network
+    refused = 0
+    for place in range(6):
+        calls = []
+
+        def drifting(name: str, place: int = place, calls: list = calls):
+            network = original(name)
+            ends = name == "h_s" if kind != "context" else name == "entropy_parameters"
+
+            def call(*inputs):
+                out = network(*inputs)
+                if ends and (len(calls) == 2 if kind == "context" else True):
+                    at = -1 - place % out.shape[1]
+                    out[0, at, 0, 0] = 40 if out[0, at, 0, 0] < 20 else 3
+                calls.append(name) if ends else None
+                return out
+
+            return call
+
+        monkeypatch.setattr(weights, "network", drifting)
+        monkeypatch.setattr(weights, "networks", package._Networks(weights))
+        with pytest.raises(DriftError):
+            latens.decode(data, weights=exported[kind])
+        refused += 1
+    assert refused == 6
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_changed_integer_changes_the_fingerprint(exported: dict[str, Path], kind: str) -> None:
+    weights = load(exported[kind])
+    names = [name for name in weights.members if name.startswith(weights.model.exact())]
+    assert len(names) == {"scale": 7, "mean-scale": 7, "context": 17}[kind]
+    for name in names:
+        spoilt = bytearray(weights.members[name])
+        spoilt[-1] ^= 1
+        assert package.fingerprint({**weights.members, name: bytes(spoilt)}) != weights.fingerprint
+
+
+def test_a_decoder_needs_no_hyper_analysis(exported: dict[str, Path], photograph: np.ndarray) -> None:
+    data = latens.encode(photograph[:64, :64], model=exported["scale"])
+    weights = load(exported["scale"])
+    weights.networks.clear()
+    latens.decode(data, weights=exported["scale"])
+    assert set(weights.networks) == {"h_s"}
