@@ -1,5 +1,7 @@
 """balle2018 and minnen2018 in files: every size, the size that the tables promise, drift found out."""
 
+import io
+import json
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ from latens.codec import _to_network
 from latens.coding import Decoder, Encoder
 from latens.entropy.channels import Decode, Encode
 from latens.entropy.order import raster
-from latens.errors import DriftError
+from latens.errors import DriftError, InexactError, WeightsError
 from latens.systems import minnen2018
 from latens.weights import package
 from latens.weights.package import Weights, load
@@ -173,3 +175,26 @@ def test_a_decoder_needs_no_hyper_analysis(exported: dict[str, Path], photograph
     weights.networks.clear()
     latens.decode(data, weights=exported["scale"])
     assert set(weights.networks) == {"h_s"}
+
+
+def test_weights_whose_sums_are_not_proven_are_refused_when_they_are_used(exported: dict[str, Path]) -> None:
+    """Somebody may write any integers, with a fingerprint that is right."""
+    weights = load(exported["scale"])
+    rule = np.load(io.BytesIO(weights.members["h_s.1.rule.npy"]))
+    rule[0, 3] = 2**24
+    buffer = io.BytesIO()
+    np.save(buffer, rule)
+    members = {**weights.members, "h_s.1.rule.npy": buffer.getvalue()}
+    card = {**weights.card, "fingerprint": package.fingerprint(members).hex()}
+    forged = Weights({**members, "card.json": json.dumps(card).encode()}, "forged.ltm")
+    with pytest.raises(InexactError, match="output 3 of layer 1 may sum to"):
+        forged.networks["h_s"](np.zeros((1, 6, 1, 1), np.float32))
+
+
+def test_weights_that_lack_a_network_are_refused(exported: dict[str, Path]) -> None:
+    weights = load(exported["context"])
+    for gone in ("h_a.onnx", "context.entry.npy"):
+        members = {name: data for name, data in weights.members.items() if name != gone}
+        card = {**weights.card, "fingerprint": package.fingerprint(members).hex()}
+        with pytest.raises(WeightsError, match=r"h_a\.onnx|entry"):
+            Weights({**members, "card.json": json.dumps(card).encode()}, "x.ltm").network("context")
