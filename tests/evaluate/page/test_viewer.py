@@ -170,13 +170,13 @@ def test_versions_are_matched_by_rate_and_overlays_are_theirs(show: Show, payloa
 def test_rates_further_apart_than_a_tenth_are_said(show: Show, payload: dict[str, Any]) -> None:
     jpeg = payload["pictures"][0]["versions"][1]
     near = {**jpeg, "codec": "ours", "bytes": round(jpeg["bytes"] * 0.95)}
-    far = {**jpeg, "codec": "webp", "bytes": jpeg["bytes"] // 2, "bpp": jpeg["bpp"] / 2, "exact": True}
+    far = {**jpeg, "codec": "webp", "bytes": jpeg["bytes"] * 2, "bpp": jpeg["bpp"] * 2, "exact": True}
     payload["pictures"] = [{**payload["pictures"][0], "versions": [jpeg, near, far]}]
     page = show(payload)
     assert page.locator("select[aria-label=About]").count() == 0
     assert "same rate" not in page.locator("#viewer-notes").inner_text()
     page.select_option("select[aria-label=Right]", "webp")
-    assert "Not the same rate: the right file has 50 % fewer bytes." in page.locator("#viewer-notes").inner_text()
+    assert "Not the same rate: the right file has 100 % more bytes." in page.locator("#viewer-notes").inner_text()
 
 
 def test_rates_are_offered_that_versions_were_chosen_for(show: Show, payload: dict[str, Any]) -> None:

@@ -21,7 +21,8 @@ const heading = (part) => part.box.querySelector("h2");
 document.getElementById("top").append(
   el("h1", {}, data.title),
   el("p", { class: "quiet" }, `${data.dataset}. Rates are sizes of files, quality is that of the decoded 8-bit pictures.`),
-  parts.length > 2 ? el("nav", { "aria-label": "Sections" }, parts.map((p) => el("a", { href: `#${p.box.id}` }, heading(p).textContent))) : "");
+  parts.length < 3 ? "" : el("nav", { "aria-label": "Sections" },
+    parts.map((part) => el("a", { href: `#${part.box.id}` }, heading(part).textContent))));
 for (const part of parts) if (part.draw) part.draw();
 
 let width = window.innerWidth;

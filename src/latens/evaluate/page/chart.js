@@ -16,7 +16,8 @@ function chart(holder, x, y, series, name) {
   const tip = el("div", { class: "tip", role: "status", hidden: true });
   const area = svg("g", { "clip-path": `url(#clip-${name})` });
   const labels = svg("g", {});
-  const root = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": `${y.label} over ${x.label}; arrow keys go from point to point` },
+  const told = `${y.label} over ${x.label}; arrow keys go from point to point`;
+  const root = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": told },
     svg("clipPath", { id: `clip-${name}` },
       svg("rect", { x: MARGIN.left - 6, y: MARGIN.top - 6, width: right - MARGIN.left + 12, height: bottom - MARGIN.top + 12 })),
     sy.ticks.map((v) => [

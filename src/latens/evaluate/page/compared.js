@@ -45,7 +45,10 @@ function bdSection(data, style, compared) {
   }
   function draw() {
     const found = Object.entries(compared.rates());
-    if (!found.length) { holder.replaceChildren(el("p", { class: "note" }, `${compared.anchor.title} has no ${compared.metric.title}.`)); return; }
+    if (!found.length) {
+      holder.replaceChildren(el("p", { class: "note" }, `${compared.anchor.title} has no ${compared.metric.title}.`));
+      return;
+    }
     const able = found.filter(([, r]) => isNumber(r.percent)).sort((a, b) => a[1].percent - b[1].percent);
     const low = Math.min(0, ...able.map(([, r]) => r.percent)), high = Math.max(0, ...able.map(([, r]) => r.percent));
     const range = (r) => `${significant(r.low)}${DASH}${significant(r.high)}${compared.metric.unit ? ` ${compared.metric.unit}` : ""}`;
@@ -73,14 +76,15 @@ function speedSection(data, style, compared) {
   let [, , axis, of] = costs[0];
   const holder = el("div", { class: "chart", id: "speed-chart" });
   const under = el("p", { class: "note" });
-  const box = section("Speed and quality", "speed", costs.length > 1
-    ? choice("Cost", costs.map(([id, text]) => [id, text]), costs[0][0], (v) => { [, , axis, of] = costs.find(([id]) => id === v); draw(); })
-    : null);
+  const chosen = (v) => { [, , axis, of] = costs.find(([id]) => id === v); draw(); };
+  const box = section("Speed and quality", "speed",
+    costs.length > 1 ? choice("Cost", costs.map(([id, text]) => [id, text]), costs[0][0], chosen) : null);
   box.append(holder, under);
 
   function draw() {
     const { anchor, metric } = compared, rates = compared.rates();
-    const points = ours.map((c) => ({ c, x: of(c), y: c.id === anchor.id ? 0 : (rates[c.id] || {}).percent })).filter((p) => p.x > 0 && isNumber(p.y));
+    const percent = (c) => (c.id === anchor.id ? 0 : (rates[c.id] || {}).percent);
+    const points = ours.map((c) => ({ c, x: of(c), y: percent(c) })).filter((p) => p.x > 0 && isNumber(p.y));
     under.textContent = `Rate against ${anchor.title} at equal ${metric.title}; down and to the left is better.`;
     if (!points.length) { holder.replaceChildren(el("p", { class: "note" }, "No codec can be compared with this one.")); return; }
     chart(holder,

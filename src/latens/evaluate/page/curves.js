@@ -5,8 +5,9 @@ function curvesSection(data, style) {
   if (!metrics.length || !data.codecs.some((c) => c.points.length > 1)) return null;
   const state = { metric: metrics[0], log: true, on: new Set(data.codecs.filter((c) => c.shown !== false).map((c) => c.id)) };
   const holder = el("div", { class: "chart", id: "rd-chart" });
+  const measure = (id) => { state.metric = metrics.find((m) => m.id === id); draw(); };
   const box = section("Rate and distortion", "rd",
-    select("Metric", metrics.map((m) => [m.id, m.title]), state.metric.id, (v) => { state.metric = metrics.find((m) => m.id === v); draw(); }),
+    select("Metric", metrics.map((m) => [m.id, m.title]), state.metric.id, measure),
     choice("Rate axis", [["log", "log"], ["linear", "linear"]], "log", (v) => { state.log = v === "log"; draw(); }));
   let drawn = null;
 
@@ -22,14 +23,13 @@ function curvesSection(data, style) {
     }, key(style[c.id]), c.title);
     return button;
   }
-  const legend = (label, codecs) => (codecs.length ? el("div", { class: "legend", role: "group", "aria-label": label }, codecs.map(entry)) : null);
+  const legend = (label, codecs) => el("div", { class: "legend", role: "group", "aria-label": label }, codecs.map(entry));
   const ours = data.codecs.filter((c) => !c.published), theirs = data.codecs.filter((c) => c.published);
-  const more = theirs.filter((c) => c.shown === false);
-  box.append(holder, legend("Measured here", ours) || "");
-  if (theirs.length) {
-    box.append(el("p", { class: "note rule" }, "Published by others, grey and thin:"), legend("Published", theirs.filter((c) => c.shown !== false)) || "");
-    if (more.length) box.append(el("details", {}, el("summary", {}, `${more.length} more published curves`), legend("More published curves", more)));
-  }
+  const more = theirs.filter((c) => c.shown === false), few = theirs.filter((c) => c.shown !== false);
+  box.append(holder);
+  if (ours.length) box.append(legend("Measured here", ours));
+  if (few.length) box.append(el("p", { class: "note rule" }, "Published by others, grey and thin:"), legend("Published", few));
+  if (more.length) box.append(el("details", {}, el("summary", {}, `${more.length} more published curves`), legend("More published curves", more)));
 
   function draw() {
     const metric = state.metric;

@@ -22,7 +22,8 @@ function targets(pictures) {
 
 // Rows of the table under the pictures: what each side is, and its figures, the better one of each metric marked.
 function figuresOf(metrics, codec, titles, found) {
-  const row = (name, values, best) => el("tr", {}, el("th", { scope: "row" }, name), values.map((v, k) => el("td", { class: k === best ? "best" : null }, v)));
+  const row = (name, values, best) => el("tr", {}, el("th", { scope: "row" }, name),
+    values.map((v, k) => el("td", { class: k === best ? "best" : null }, v)));
   const setting = (v) => (v && v.setting ? [codec(v.codec).parameter, v.setting].filter(Boolean).join(" ") : DASH);
   const rows = [row("", titles), row("setting", found.map(setting)), row("bpp", found.map((v) => (v ? shown(v.bpp, 3) : DASH))),
     row("bytes", found.map((v) => (v && isNumber(v.bytes) ? v.bytes.toLocaleString("en") : DASH)))];

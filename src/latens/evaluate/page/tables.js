@@ -4,15 +4,18 @@ function codecsSection(data, style) {
   const ours = data.codecs.filter((c) => !c.published);
   const columns = [
     ["version", "wide", (c) => c.version || "", "version"], ["options", "quiet wide", (c) => c.options || "", "options"],
-    ["encode, s", "number", (c) => significant(c.encode_s), "encode_s"], ["decode, s", "number", (c) => significant(c.decode_s), "decode_s"],
+    ["encode, s", "number", (c) => significant(c.encode_s), "encode_s"],
+    ["decode, s", "number", (c) => significant(c.decode_s), "decode_s"],
     ["memory, MB", "number", (c) => shown(c.peak_mb, 0), "peak_mb"],
     ["kMAC/px, enc + dec", "number", (c) => (c.kmac ? c.kmac.map(significant).join(" + ") : DASH), "kmac"],
     ["parameters", "number", (c) => (c.parameters ? `${(c.parameters / 1e6).toFixed(2)} M` : DASH), "parameters"],
   ].filter(([, , , name]) => ours.some((c) => c[name] !== null && c[name] !== undefined && c[name] !== ""));
   const box = section("What was run", "codecs");
   if (ours.length) {
+    const name = (c) => [el("span", { class: "name" }, key(style[c.id]), c.title), ""];
+    const cell = (text, kind) => [text, text === DASH ? `${kind} none` : kind];
     const list = table([["codec", ""], ...columns.map(([text, kind]) => [text, kind === "number" ? kind : ""])],
-      ours.map((c) => [[el("span", { class: "name" }, key(style[c.id]), c.title), ""], ...columns.map(([, kind, value]) => [value(c), value(c) === DASH ? `${kind} none` : kind])]));
+      ours.map((c) => [name(c), ...columns.map(([, kind, value]) => cell(value(c), kind))]));
     list.classList.add("cards");
     box.append(list);
   }

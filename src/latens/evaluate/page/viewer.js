@@ -30,18 +30,21 @@ function viewerSection(data) {
   const figures = el("table", { class: "figures" });
   const notes = el("p", { class: "note", id: "viewer-notes" });
   const unseen = [false, false]; // pictures that this browser cannot show
-  const views = [["picture", "picture"], versions.some((v) => v.error) && ["error", "errors"], versions.some((v) => v.bits) && ["bits", "bits"]];
+  const views = [["picture", "picture"], ["error", "errors"], ["bits", "bits"]]
+    .filter(([name]) => name === "picture" || versions.some((v) => v[name]));
   const choices = [...ids.map((id) => [id, title(id)]), [ORIGINAL, "original"]];
   const set = (name, number) => (v) => { state[name] = number ? Number(v) : v; draw(); };
+  const another = (v) => { set("picture", true)(v); zoom.fit(); };
   const zooms = [1, 2, 4, 8].map((n) => el("button", { type: "button", "data-zoom": n, onclick: () => zoom.times(n) }, `${n}:1`));
   const fit = el("button", { type: "button", onclick: zoom.fit }, "fit");
   const step = (name, text, up) => el("button", { type: "button", "aria-label": name, onclick: () => zoom.step(up) }, text);
   const box = section("Pictures", "viewer",
-    data.pictures.length > 1 ? select("Picture", data.pictures.map((p, k) => [String(k), p.name]), "0", (v) => { set("picture", true)(v); zoom.fit(); }) : null,
+    data.pictures.length > 1 ? select("Picture", data.pictures.map((p, k) => [String(k), p.name]), "0", another) : null,
     wanted.length > 1 ? select("About", wanted.map((r) => [String(r), `${r} bpp`]), String(state.rate), set("rate", true)) : null,
     select("Left", choices, state.left, set("left")), select("Right", choices, state.right, set("right")),
-    views.filter(Boolean).length > 1 ? choice("Show", views.filter(Boolean), "picture", set("view")) : null,
-    el("span", { class: "group", role: "group", "aria-label": "Zoom" }, step("Zoom out", MINUS, false), fit, zooms, step("Zoom in", "+", true)));
+    views.length > 1 ? choice("Show", views, "picture", set("view")) : null,
+    el("span", { class: "group", role: "group", "aria-label": "Zoom" },
+      step("Zoom out", MINUS, false), fit, zooms, step("Zoom in", "+", true)));
   box.append(stage, figures, notes,
     el("p", { class: "note hint" }, "Drag the handle to compare and the picture to move it. ",
       el("span", { class: "mouse" }, "The wheel zooms once the picture is clicked."), el("span", { class: "touch" }, "Two fingers zoom.")));
@@ -75,19 +78,24 @@ function viewerSection(data) {
       if (names.length === 2) lines.push(`Both ${two}${rest}.`);
       else if (names.length) lines.push(`${names[0] === "left" ? "Left" : "Right"} ${one}${rest}.`);
     };
-    both(SIDES.map((s, k) => !found[k] && state[s] !== ORIGINAL), "was not coded or not kept", "were not coded or not kept", " for this picture");
+    both(SIDES.map((s, k) => !found[k] && state[s] !== ORIGINAL), "has", "have", " no file of this picture");
     both(unseen, "is in a format", "are in a format", " that this browser cannot show");
-    if (wanted.length > 1) both(found.map((v) => v && apart(v.bpp, state.rate)), "has", "have", ` no file within 10 % of ${state.rate} bpp, the nearest is shown`);
+    if (wanted.length > 1) {
+      both(found.map((v) => v && apart(v.bpp, state.rate)), "has", "have", ` no file within 10 % of ${state.rate} bpp, the nearest is shown`);
+    }
     if (found[0] && found[1] && apart(found[0].bytes, found[1].bytes)) {
       const [less, more] = found[0].bytes < found[1].bytes ? [0, 1] : [1, 0];
-      lines.push(`Not the same rate: the ${SIDES[less]} file has ${Math.round(100 * (1 - found[less].bytes / found[more].bytes))} % fewer bytes.`);
+      const percent = Math.round(100 * (found[more].bytes / found[less].bytes - 1));
+      lines.push(`Not the same rate: the ${SIDES[more]} file has ${percent} % more bytes.`);
     }
     if (state.view !== "error") {
       const inexact = SIDES.map((s, k) => (found[k] ? !found[k].exact : state[s] === ORIGINAL && !picture.exact));
       const kinds = [...new Set(SIDES.filter((_, k) => inexact[k]).map((_, k) => kind(images[k].src)))].join(" and ");
-      both(inexact, "is", "are", ` shown through lossy ${kinds} to keep the page small, so details differ; the figures are those of the files`);
+      const rest = " to keep the page small, so details differ; the figures are those of the files";
+      both(inexact, "is", "are", ` shown through lossy ${kinds}${rest}`);
     } else if (found.some((v) => v && v.error)) lines.push("Errors: the largest of the three channels, times 8; black is exact.");
-    const scales = SIDES.map((s, k) => state.view === "bits" && found[k] && found[k].bits && `${s} 0${DASH}${found[k].bits.max} ${found[k].bits.unit}`).filter(Boolean);
+    const scales = found.map((v, k) => v && v.bits && `${SIDES[k]} 0${DASH}${v.bits.max} ${v.bits.unit}`)
+      .filter((text) => text && state.view === "bits");
     if (state.view === "bits" && !scales.length) lines.unshift("Neither side tells where its bits went.");
     const swatch = scales.length ? [el("span", { class: "swatch", "aria-hidden": "true" }), ` ${scales.join(", ")}. `] : [];
     notes.replaceChildren(...swatch, lines.join(" "));
@@ -134,7 +142,8 @@ function viewerSection(data) {
   });
   stage.addEventListener("zoomed", () => {
     fit.setAttribute("aria-pressed", String(zoom.view.fit));
-    for (const button of zooms) button.setAttribute("aria-pressed", String(!zoom.view.fit && Number(button.dataset.zoom) === zoom.view.ratio));
+    const at = zoom.view.fit ? null : String(zoom.view.ratio);
+    for (const button of zooms) button.setAttribute("aria-pressed", String(button.dataset.zoom === at));
     place();
   });
   const resized = () => { zoom.refit(); place(); };
