@@ -18,7 +18,7 @@ from latens.evaluate.results import Results, Row
 from latens.image import read_picture
 
 RATES = ((0.25, 0.5, 1.0), (0.3, 0.8), (0.5,))  # bpp that versions are chosen for: the most that fit the page
-LEAST = 40_000  # bytes of data URL that a version and its error map should have for that
+LEAST = 1.5  # bytes of data URL that previews should have for each byte of the coded file, for that
 
 
 class Job(NamedTuple):
@@ -33,7 +33,10 @@ class Job(NamedTuple):
 def picture(job: Job) -> dict[str, Any]:
     """One entry of the payload's ``pictures``."""
     original = read_picture(job.source).pixels
-    url, exact = (data_url(original), True) if job.budget is None else preview(original, job.budget.original)
+    if job.budget is None:
+        url, exact = data_url(original), True
+    else:
+        url, exact = preview(original, job.budget.original([row.bytes for _, row, _ in job.versions]))
     entry = {"name": job.name, "width": original.shape[1], "height": original.shape[0], "original": url}
     versions = [version(spec, row, path.read_bytes(), original, job.budget) for spec, row, path in job.versions]
     return entry | {"exact": exact, "versions": versions}
@@ -49,7 +52,7 @@ def version(spec: str, row: Row, data: bytes, original: np.ndarray, budget: Budg
     elif budget is None:
         url, exact = data_url(decoded), True
     else:
-        url, exact = preview(decoded, budget.version)
+        url, exact = preview(decoded, budget.preview(len(data)))
     return {
         "codec": row.codec,
         "setting": row.setting,
@@ -103,8 +106,9 @@ def pictures(
         chosen = {name: some for name in sources if (some := _versions(results, codecs, name, rates))}
         if not chosen:
             return []
-        budget = Budget.divided(limit, len(chosen), max(map(len, chosen.values())))
-        if budget.version + budget.error >= LEAST:
+        files = [[(row.bytes, path.suffix) for _, row, path in some] for some in chosen.values()]
+        budget = Budget.divided(limit, files)
+        if budget.scale >= LEAST:
             break
     tasks = [Job(name, sources[name], tuple(versions), budget) for name, versions in chosen.items()]
     found = []

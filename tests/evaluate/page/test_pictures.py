@@ -58,11 +58,18 @@ def test_only_what_browsers_show_is_embedded_as_it_is() -> None:
     assert native_url(b"abc", ".bpg") is None
 
 
-@pytest.mark.parametrize(("pictures", "versions"), [(1, 1), (24, 9), (24, 21)])
-def test_budgets_add_up(pictures: int, versions: int) -> None:
-    budget = Budget.divided(14_000_000, pictures, versions)
-    spent = pictures * (budget.original + versions * (budget.version + budget.error))
-    assert 13_900_000 < spent <= 14_000_000
+def test_budgets_add_up_and_previews_take_in_proportion_to_their_files() -> None:
+    files = [[(10_000, ".bpg"), (40_000, ".bpg"), (30_000, ".avif")], [(20_000, ".ltn")]]
+    budget = Budget.divided(1_000_000, files)
+    assert budget.preview(40_000) == pytest.approx(4 * budget.preview(10_000), abs=4)
+    assert budget.original([10_000, 40_000]) == pytest.approx(1.5 * budget.preview(40_000), abs=2)
+    originals = budget.original([10_000, 40_000]) + budget.original([20_000])
+    previews = sum(map(budget.preview, (10_000, 40_000, 20_000))) + originals
+    assert 999_000 < previews + 40_000 + 4 * budget.error <= 1_000_000
+
+
+def test_a_budget_that_is_spent_leaves_nothing_for_previews() -> None:
+    assert Budget.divided(10_000, [[(30_000, ".jpg"), (5_000, ".bpg")]]).scale == 0
 
 
 LIMITS = (10_000, 20_000, 40_000)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +13,9 @@ from PIL import Image, features
 
 NATIVE = {".jpg": "jpeg", ".webp": "webp", ".avif": "avif"}  # files that every browser shows as we decode them
 GAIN = 8  # of error maps: 32 levels of error are white
+ORIGINAL = 1.5  # times the bytes of its largest version's preview are its own
+ERRORS = 1 / 8  # of a page's pictures, in bytes, are error maps
+URL = 32  # bytes of a data URL besides the data
 ERROR_QUALITIES = (60, 35, 15)  # of error maps, tried in this order until one fits; then smaller
 ERROR_SHRINKS = (1, 2, 4)  # of their sides
 LIKELY = 0.2  # bytes of lossless data URL a sample, below which trying is a waste of time
@@ -23,20 +27,33 @@ INFERNO = ((0, 0, 4), (66, 10, 104), (147, 38, 103), (221, 81, 58), (252, 165, 1
 
 
 class Budget(NamedTuple):
-    """Bytes of data URL that an original and a version may take."""
+    """Bytes of data URL: of a preview for each byte of the coded file, and of an error map."""
 
-    original: int
-    version: int
+    scale: float
     error: int
 
     @classmethod
-    def divided(cls, limit: int, pictures: int, versions: int) -> Budget:
-        """``limit`` bytes among ``pictures`` with ``versions`` each.
+    def divided(cls, limit: int, pictures: Sequence[Sequence[tuple[int, str]]]) -> Budget:
+        """``limit`` bytes among ``pictures``, each a list of its versions' files: bytes and suffix.
 
-        An original weighs as much as three versions, an error map as much as half of one.
+        Previews take in proportion to the coded files, so that each is as faithful as the next; an original takes
+        `ORIGINAL` times as much as its largest version. Files that browsers show take what they are.
         """
-        share = 2 * limit // pictures // (3 * versions + 6)
-        return cls(3 * share, share, share // 2)
+        versions = [version for picture in pictures for version in picture]
+        error = int(limit * ERRORS) // max(1, len(versions))
+        native = sum(size * 4 // 3 for size, suffix in versions if suffix in NATIVE)
+        shown = sum(size for size, suffix in versions if suffix not in NATIVE)
+        originals = sum(ORIGINAL * max(size for size, _ in picture) for picture in pictures if picture)
+        left = limit - error * len(versions) - native - URL * (len(versions) + len(pictures))
+        return cls(max(0.0, left / max(1, shown + originals)), error)
+
+    def original(self, coded: Sequence[int]) -> int:
+        """Of the preview of an original whose versions' files are of ``coded`` bytes."""
+        return int(self.scale * ORIGINAL * max(coded, default=0))
+
+    def preview(self, coded: int) -> int:
+        """Of the preview of a file of ``coded`` bytes."""
+        return int(self.scale * coded)
 
 
 def data_url(pixels: np.ndarray) -> str:
