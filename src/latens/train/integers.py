@@ -27,7 +27,7 @@ from latens.transforms import torch_modules as modules
 DIGITS = (11, 10, 9, 8)  # of an activation; the first that leaves enough room is taken
 ROOM = 0.02  # of the channels may need a larger step
 HEADROOM = 1.1  # over the largest activation of the calibration
-LEAST = 15  # a channel's largest weight, at least, unless it has none
+TOLERANCE = 0.05  # of a channel's largest sum: what the error of weights with an enlarged step may come to
 
 Inputs = tuple[Any, ...]  # of one call of a network
 
@@ -40,13 +40,13 @@ def quantise(network: Network, module: Any, calibration: list[Inputs]) -> Intege
     """
     chain = stages(network)
     weights = [_taps(stage, layer) for stage, layer in zip(chain, _convolutions(module), strict=True)]
-    into, after = _observed(module, chain, calibration)
+    into, before, after = _observed(module, chain, calibration)
     entry, step = _entry(chain[0], weights[0], into)
     integers: list[Integers] = []
     largest = entry[1].astype(np.int64)
     for number, (stage, (weight, bias)) in enumerate(zip(chain, weights, strict=True)):
         last = number == len(chain) - 1
-        found, unit = _weights(stage, weight * step[:, None], bias, largest, last)
+        found, unit = _weights(stage, weight * step[:, None], bias, largest, before[number], last)
         if last:
             shift = np.rint(-np.log2(unit)).astype(np.int64)
             zero = np.zeros_like(shift)
@@ -87,29 +87,32 @@ def _taps(stage: Stage, layer: Any) -> tuple[np.ndarray, np.ndarray]:
 
 
 @torch.no_grad()
-def _observed(module: Any, chain: list[Stage], calibration: list[Inputs]) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Largest magnitudes by channel: of the input, and after each stage's activation."""
+def _observed(
+    module: Any, chain: list[Stage], calibration: list[Inputs]
+) -> tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]:
+    """Largest magnitudes by channel: of the input, of each stage's sums, and after its activation."""
 
     def largest(x: Tensor) -> np.ndarray:
         return np.asarray(x.abs().amax((0, 2, 3)).double().cpu().numpy())
 
-    seen: list[list[np.ndarray]] = []
+    seen: list[tuple[list[np.ndarray], list[np.ndarray]]] = []
     for inputs in calibration:
         masked = isinstance(chain[0].layer, MaskedConv)
         x = inputs[0] if masked or len(inputs) == 1 else torch.cat(inputs, 1)
-        found, index = [largest(x)], 0
+        sums, found = [largest(x)], [largest(x)]
         for layer in module.children():
             if isinstance(layer, modules.Predictions):
                 break
             x = layer(x)
             if isinstance(layer, modules.Conv | modules.Deconv | modules.MaskedConv):
-                found.append(largest(x))
-                index += 1
+                sums.append(largest(x))
+                found.append(sums[-1])
             else:
-                found[index] = largest(x)
-        seen.append(found)
-    into, *after = (np.max([found[k] for found in seen], axis=0) for k in range(len(chain) + 1))
-    return into, after
+                found[-1] = largest(x)
+        seen.append((sums, found))
+    into, *before = (np.max([sums[k] for sums, _ in seen], axis=0) for k in range(len(chain) + 1))
+    after = [np.max([found[k] for _, found in seen], axis=0) for k in range(1, len(chain) + 1)]
+    return into, before, after
 
 
 def _entry(
@@ -140,22 +143,23 @@ def _sums(stage: Stage, weight: np.ndarray, bias: np.ndarray, unit: np.ndarray, 
 
 
 def _fits(stage: Stage, weight: np.ndarray, bias: np.ndarray, largest: np.ndarray) -> bool:
-    sums = _sums(stage, weight, bias, _steps(weight, False), largest)
+    sums = _sums(stage, weight, np.zeros_like(bias), _steps(weight, False), largest)
     return bool((sums >= EXACT).mean() <= ROOM)
 
 
 def _weights(
-    stage: Stage, weight: np.ndarray, bias: np.ndarray, largest: np.ndarray, last: bool
+    stage: Stage, weight: np.ndarray, bias: np.ndarray, largest: np.ndarray, seen: np.ndarray, last: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """int8 weights and their steps, enlarged where the proof asks for it."""
+    """int8 weights and their steps, enlarged where the proof asks for it; ``seen`` are the largest sums met."""
     unit = _steps(weight, last)
-    for _ in range(64):
+    for _ in range(200):
         much = _sums(stage, weight, bias, unit, largest) >= EXACT
         if not much.any():
             break
-        unit = np.where(much, unit * (2.0 if last else 1.1), unit)
+        unit = np.where(much, unit * (2.0 if last else 1.25), unit)
     integers = np.rint(weight / unit)
-    coarse = (np.abs(integers).max((0, 1)) < LEAST) & (np.abs(weight).max((0, 1)) > 2.0**-29)
+    wrong = np.sqrt((((weight - integers * unit) * largest[:, None] / 4) ** 2).sum((0, 1)))
+    coarse = (unit > _steps(weight, last)) & (wrong > TOLERANCE * seen)  # activations are about a quarter
     if much.any() or coarse.any():
         worst = int(np.argmax(much | coarse))
         raise InexactError(
