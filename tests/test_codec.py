@@ -142,12 +142,17 @@ def test_unknown_models_and_weights_are_named(small: bytes) -> None:
 
 @pytest.mark.parametrize(
     "fields",
-    [{"colour": "grey"}, {"depth": 16}, {"tile": 64}, {"quality": 50.0}],
+    [{"colour": "grey"}, {"depth": 16}, {"tile": 64}],
     ids=lambda f: next(iter(f)),
 )
 def test_kinds_of_a_later_version_are_refused_not_misread(small: bytes, fields: dict[str, object]) -> None:
     with pytest.raises(errors.FormatError, match="this version decodes"):
         latens.decode(repacked(small, **fields))
+
+
+def test_a_quality_without_levels_is_refused(small: bytes) -> None:
+    with pytest.raises(errors.FormatError, match="of one rate, and the file names a quality"):
+        latens.decode(repacked(small, quality=50.0))
 
 
 def test_a_bomb_is_refused_before_memory_is_taken(small: bytes) -> None:

@@ -45,7 +45,8 @@ def encode(
 
     Args:
         image: a PIL image, a uint8 array (H, W, 3), or the path or open file of a picture
-        quality: 0 (small) to 100 (faithful); chooses among the model's rate points
+        quality: 0 (small) to 100 (faithful), in hundredths where the model has variable rate; otherwise it
+            chooses among the model's rate points
         model: a shipped model's id, or the path of a weights file (.ltm)
         max_pixels: refuse larger pictures
 
@@ -59,11 +60,15 @@ def encode(
     picture.warn()
     pixels = picture.pixels
     height, width = pixels.shape[:2]
+    header = Header(
+        width, height, weights.model.fourcc, weights.fingerprint, quality=quality if weights.gains else None
+    )
     y = weights.g_a(_to_network(pixels, weights.model.stride))
+    if weights.gains and header.quality is not None:
+        y = weights.gains.scaled(y, header.quality)
     encoder = Encoder(weights.tables)
     channel = Encode(encoder, weights.priors, height, width, weights.networks)
     weights.model.code(y, channel)
-    header = Header(width, height, weights.model.fourcc, weights.fingerprint)
     tile = Tile(encoder.finish(), symbols_check(np.concatenate(channel.symbols)))
     return pack(Container(header, (), (tile,)))
 
@@ -95,6 +100,8 @@ def decode(
         TooLargeError: more than ``max_pixels``
     """
     header, found, y_hat, _ = _symbols(data, weights, max_pixels, Decode)
+    if found.gains and header.quality is not None:
+        y_hat = found.gains.restored(y_hat, header.quality)
     pixels = _to_pixels(found.g_s(y_hat))[: header.height, : header.width]
     if output == "array":
         return np.ascontiguousarray(pixels)
@@ -126,6 +133,9 @@ def _symbols(
     header, (tile, *_) = container.header, container.tiles
     check_kind(header)
     found = find_weights(header, weights)
+    if (header.quality is None) != (found.gains is None):
+        kind = "of variable rate, and the file names no" if found.gains else "of one rate, and the file names a"
+        raise FormatError(f"{found.model.id} of {found.source} is {kind} quality")
     decoder = Decoder(found.tables, tile.payload)
     channel = play(decoder, found.priors, header.height, header.width, found.networks)
     try:
@@ -166,7 +176,6 @@ def check_kind(header: Header) -> None:
         "16-bit": header.depth != 8,
         "alpha": header.alpha,
         "tiled": header.tile is not None,
-        "variable-rate": header.quality is not None,
     }
     for kind, present in kinds.items():
         if present:

@@ -256,7 +256,7 @@ def test_validation_rounds_as_coding_does(rows: int, columns: int) -> None:
     channel = Rounded(priors(), networks=training_networks())
     y_hat = Sketch().code(torch.from_numpy(y), channel)
     assert np.array_equal(y_hat, sent.y_hat)
-    bits = float(sum(channel.bits[1:]))  # those of y, without the integer tables' rounding
+    bits = float(sum(channel.bits[1:]).sum())  # those of y, without the integer tables' rounding
     assert bits / 8 == pytest.approx(len(sent.data), rel=0.2, abs=16)
 
 

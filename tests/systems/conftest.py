@@ -11,8 +11,10 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "scale": ("balle2018", SIZES),
     "mean-scale": ("minnen2018", {**SIZES, "P1": 20, "P2": 16, "context": False}),
     "context": ("minnen2018", {**SIZES, "P1": 20, "P2": 16}),
+    "variable": ("minnen2018", {**SIZES, "P1": 20, "P2": 16, "context": False, "levels": 3}),
 }
 LAMBDA = 0.02
+LAMBDAS = (0.002, 0.02, 0.2)  # of the levels
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +39,7 @@ def modules(tiles: Any) -> dict[str, Any]:
     for kind, (name, sizes) in KINDS.items():
         torch.manual_seed(0)
         made[kind] = Trainable(MODELS[name](**sizes), radius=32)
-        begin_closed_form(made[kind], to_input(tiles), LAMBDA)
+        begin_closed_form(made[kind], to_input(tiles), LAMBDAS if kind == "variable" else (LAMBDA,))
     with torch.no_grad():
         for weight in made["context"].networks["entropy_parameters"].parameters():
             weight.add_(torch.randn(weight.shape) * 0.05)
@@ -53,5 +55,6 @@ def exported(modules: dict[str, Any], tiles: Any, tmp_path_factory: pytest.TempP
     paths = {}
     for kind, module in modules.items():
         paths[kind] = tmp_path_factory.mktemp("exported") / f"{kind}.ltm"
-        export(module, tiles, paths[kind], {"lmbda": LAMBDA, "training": "closed form"}, "float32")
+        card = {"lmbda": LAMBDA, "lmbdas": LAMBDAS, "training": "closed form"}
+        export(module, tiles, paths[kind], card, "float32")
     return paths

@@ -55,7 +55,7 @@ def taken(options: Options, source: Path) -> tuple[set[str], "object"]:
     torch.manual_seed(1)
     module, read = Trainable(options.build(), options.radius), Source.read(source, options.radius)
     x = torch.rand(4, 3, 64, 64)
-    names = begin_from(module, read, x, options.lmbda)
+    names = begin_from(module, read, x, options.mse_lambdas())
     state = module.state_dict()
     for name in names:
         assert all(torch.equal(state[f"{name}.{key}"], value) for key, value in read.part(name).items())

@@ -121,8 +121,8 @@ def test_latents_start_with_the_pixel_gain_of_the_best_step(started) -> None:
 @torch.no_grad()
 def lagrangian(module: Trainable, x) -> tuple[float, float]:
     played = module.rounded(x)
-    squares = float(distortion(x, played.x_hat.clamp(0, 1)))
-    bpp = float(played.bits) / (x.shape[0] * x.shape[2] * x.shape[3])
+    squares = float(distortion(x, played.x_hat.clamp(0, 1)).mean())
+    bpp = float(played.bits.sum()) / (x.shape[0] * x.shape[2] * x.shape[3])
     return bpp + LAMBDA * squares, 10 * math.log10(255**2 / squares)
 
 

@@ -98,9 +98,9 @@ def test_noise_depends_on_seed_and_step(tmp_path: Path, options: Options, monkey
         engine = begun(tmp_path / name, dataclasses.replace(options, steps=3, seed=seed))
         forward = engine.module.forward
 
-        def seen(x: Any, generator: Any, rounded: bool, forward: Any = forward) -> Any:
+        def seen(x: Any, generator: Any, rounded: bool, level: None, forward: Any = forward) -> Any:
             seeds.append(generator.initial_seed())
-            return forward(x, generator, rounded)
+            return forward(x, generator, rounded, level)
 
         monkeypatch.setattr(engine.module, "forward", seen)
         engine.train()

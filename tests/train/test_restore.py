@@ -19,9 +19,9 @@ def shipped() -> list[Path]:
 
 @pytest.mark.parametrize("path", shipped(), ids=lambda path: path.stem)
 def test_restored_networks_compute_what_the_exported_ones_do(path: Path, photograph: np.ndarray) -> None:
-    module, lmbda = restore(path, radius=32)
+    module, lmbdas = restore(path, radius=32)
     weights = load(path)
-    assert module.model == weights.model and lmbda == weights.card["lmbda"]
+    assert module.model == weights.model and lmbdas == (weights.card["lmbda"],)
     x = photograph[:64, :96].transpose(2, 0, 1)[None].astype(np.float32) / 255
     y = weights.g_a(x)
     with torch.no_grad():

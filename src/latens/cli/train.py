@@ -48,6 +48,9 @@ def train(
         Path | None, typer.Option("--from", help="Start from another run or an .ltm file, also of another lambda.")
     ] = None,
     lmbda: Annotated[float, typer.Option("--lambda", help="Weight of the MSE (0..255) or 1 - MS-SSIM.")] = 0.0067,
+    lowest_lmbda: Annotated[
+        float, typer.Option("--lowest-lambda", help="Of the lowest level, where --lambda is the highest one's.")
+    ] = 0.0015,
     metric: Annotated[str, typer.Option(help="mse or ms-ssim.")] = "mse",
     steps: Annotated[int | None, typer.Option(help="Steps of the whole run. [default: 10000]")] = None,
     time_limit: Annotated[str | None, typer.Option(help="Stop this slice after 9m, 1.5h ...")] = None,
@@ -67,6 +70,9 @@ def train(
     quantiser: Annotated[
         str, typer.Option(help="noise (the paper's), or mixed: rounded latents for the distortion.")
     ] = "mixed",
+    only: Annotated[
+        str, typer.Option(help="priors: train the probability model alone, for transforms that stay.")
+    ] = "",
     storage: Annotated[str, typer.Option(help="Of exported weights: float32, 16, 14, 12 or int8.")] = "float16",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     threads: Annotated[int, typer.Option(help="CPU threads; 0: the runtime's choice.")] = 0,
@@ -82,6 +88,7 @@ def train(
         ("metric", metric, ("mse", "ms-ssim")),
         ("start", start, ("closed-form", "random")),
         ("quantiser", quantiser, ("noise", "mixed")),
+        ("only", only, ("", "priors")),
         ("storage", storage, ("float32", "float16", "float14", "float12", "int8")),
     ):
         if value not in allowed:
@@ -109,6 +116,7 @@ def train(
             validation=tuple(str(path) for path in validate or ()), lmbda=lmbda, metric=metric,  # type: ignore[arg-type]
             steps=10_000 if steps is None else steps, batch=batch, crop=crop, lr=lr, decay=decay,
             ema=ema, seed=seed, start=start, hyper_lr=hyper_lr, norm_lr=norm_lr, quantiser=quantiser,  # type: ignore[arg-type]
+            lowest_lmbda=lowest_lmbda, only=only,  # type: ignore[arg-type]
         )  # fmt: skip
         engine = run.begin(out, options, run.device_named(device), source, quiet)
     json.dump(run.train(engine, limit, storage), sys.stdout, indent=2)  # type: ignore[arg-type]

@@ -20,8 +20,12 @@ from latens.transforms import Network
 class Model(ABC):
     """A codec of one paper at one size. Subclasses are frozen dataclasses whose fields are the sizes.
 
-    ``M``, the number of latent channels, is a size of every model.
+    Sizes of every model: ``M``, the number of latent channels; and ``levels``. With more than one of them, gain
+    vectors make one set of weights a codec of every rate (`latens.transforms.gains`); papers have a model a rate.
     """
+
+    M: int = 192
+    levels: int = 1
 
     id: ClassVar[str]  # on the command line
     fourcc: ClassVar[str]  # in files

@@ -18,7 +18,7 @@ from latens.train.closed_form import closed_form, rescale
 from latens.train.hyper import rescale_hyper, start_context, start_hyper
 from latens.train.noise import Trainable
 from latens.train.options import Options
-from latens.train.prune import most_used, prune
+from latens.train.prune import most_used, pruned
 
 HYPER = {"networks.h_a", "networks.h_s"}
 CONTEXT = {"networks.context", "networks.entropy_parameters"}
@@ -31,7 +31,7 @@ class Source:
 
     name: str
     state: dict[str, Tensor]
-    lmbda: float
+    lmbdas: tuple[float, ...]  # of its levels
     model: Model | None
     radius: int  # of its priors
 
@@ -46,41 +46,53 @@ class Source:
         if path.suffix == ".ltm":
             from latens.train.restore import restore  # needs onnx and the coder, which training does not
 
-            module, lmbda = restore(path, radius)
+            module, lmbdas = restore(path, radius)
             lost = ("priors.", *(f"networks.{name}." for name in module.model.exact()))
             state = {k: v for k, v in module.state_dict().items() if not k.startswith(lost)}
-            return cls(str(path), state, lmbda, module.model, radius)
+            return cls(str(path), state, lmbdas, module.model, radius)
         there = Options.load(path / "options.json")
         state = checkpoint.load(path / "checkpoint.pt", torch.device("cpu"))["average"]
-        model = there.build() if there.model in MODELS else None
-        return cls(str(path), state, there.mse_lambda, model, there.radius)
+        known = there.model in MODELS
+        lmbdas = there.mse_lambdas() if known else (there.mse_lambda,)
+        return cls(str(path), state, lmbdas, there.build() if known else None, there.radius)
 
     def part(self, name: str) -> dict[str, Tensor]:
         """The state below ``name``, such as networks.g_a."""
         return {k[len(name) + 1 :]: v for k, v in self.state.items() if k.startswith(f"{name}.")}
 
 
-def begin_closed_form(module: Trainable, x: Tensor, lmbda: float) -> None:
-    """The best linear transform code, with priors and hyper-networks fitted to its latents on pictures x."""
+def begin_closed_form(module: Trainable, x: Tensor, lmbdas: tuple[float, ...]) -> None:
+    """The best linear transform code, with priors and hyper-networks fitted to its latents on pictures x.
+
+    With several levels, the code is the best one of the middle lambda, and gains make it those of the others.
+    """
     networks, priors = module.networks, module.priors
     prior: Any = priors["y"] if "y" in module.model.priors() else None
-    closed_form(networks["g_a"], networks["g_s"], prior, x, lmbda)  # type: ignore[arg-type]
+    middle = math.sqrt(lmbdas[0] * lmbdas[-1])
+    closed_form(networks["g_a"], networks["g_s"], prior, x, middle)  # type: ignore[arg-type]
+    if module.gains is not None:
+        module.gains.start((torch.tensor(lmbdas) / middle).sqrt())
     if "h_a" in networks:
         start_hyper(module, x[:FEW])
     if "context" in networks:
         start_context(module, x)
 
 
-def begin_from(module: Trainable, source: Source, x: Tensor, lmbda: float) -> list[str]:
+def begin_from(module: Trainable, source: Source, x: Tensor, lmbdas: tuple[float, ...]) -> list[str]:
     """Take over every network and prior whose layers agree, and return their names; the others begin anew.
 
-    Latents are rescaled if the source's lambda was different, and only the most used are kept if this model is
-    the source's with fewer of them.
+    Latents are rescaled if the source's lambda was different, or given gains if there are several now; only
+    the most used are kept if this model has fewer of them.
 
     Raises:
-        TrainingError: the transforms g_a and g_s do not agree
+        TrainingError: the transforms g_a and g_s do not agree, or the source has several levels, and others
     """
     source = _narrowed(source, module.model, x)
+    if len(source.lmbdas) > 1 and source.lmbdas != lmbdas:
+        raise TrainingError(
+            f"{source.name} has {len(source.lmbdas)} levels from lambda {source.lmbdas[0]:g} to "
+            f"{source.lmbdas[-1]:g}, and this run must have the same, not {len(lmbdas)} to {lmbdas[-1]:g}"
+        )
     taken = [name for name, part in _parts(module) if _agrees(part, source.part(name))]
     if source.model is not None and getattr(source.model, "gdn", None) != getattr(module.model, "gdn", None):
         taken = []  # the same shapes, and another formula
@@ -96,7 +108,12 @@ def begin_from(module: Trainable, source: Source, x: Tensor, lmbda: float) -> li
     for name, part in _parts(module):
         if name in taken:
             part.load_state_dict(source.part(name))
-    networks, ratio = module.networks, math.sqrt(lmbda / source.lmbda)
+    networks, ratio = module.networks, math.sqrt(lmbdas[0] / source.lmbdas[0]) if module.gains is None else 1.0
+    if module.gains is not None:
+        if len(source.lmbdas) > 1:
+            module.gains.load_state_dict(source.part("gains"))
+        else:
+            module.gains.start((torch.tensor(lmbdas) / source.lmbdas[0]).sqrt())
     prior: Any = module.priors["y"] if "y" in module.model.priors() else None
     kept = prior is not None and "priors.y" in taken and ratio == 1
     if not kept:
@@ -114,7 +131,7 @@ def _begin_hyper(module: Trainable, taken: list[str], x: Tensor, ratio: float) -
         rescale_hyper(module, ratio)
     if hyper and "priors.z" not in taken:
         with torch.no_grad():
-            module.priors["z"].fit(module.networks["h_a"](module.networks["g_a"](x)))  # type: ignore[operator]
+            module.priors["z"].fit(module.networks["h_a"](module.latents(x)))  # type: ignore[operator]
     if "context" in module.networks and not set(taken) >= CONTEXT:
         start_context(module, x)
 
@@ -130,14 +147,14 @@ def _agrees(part: torch.nn.Module, state: dict[str, Tensor]) -> bool:
 
 
 def _narrowed(source: Source, model: Model, x: Tensor) -> Source:
-    """The source with only as many latents as ``model`` has, if that is all that differs."""
+    """The source's transforms with only as many latents as ``model`` has, if that is all in which they differ."""
     wider = source.model
-    if wider is None or type(wider) is not type(model) or "y" not in model.priors():
+    if wider is None or wider.M <= model.M:
         return source
-    fewer = model.priors()["y"]
-    if wider.priors()["y"] <= fewer or dataclasses.replace(wider, M=fewer) != model:  # type: ignore[call-arg]
+    fewer = dataclasses.replace(wider, M=model.M)
+    if any(fewer.networks()[name] != model.networks()[name] for name in ("g_a", "g_s")):
         return source
     whole = Trainable(wider, source.radius)
     whole.load_state_dict(source.state, strict=False)
-    pruned = prune(whole, most_used(whole, x, fewer)).state_dict()
-    return dataclasses.replace(source, state={k: v for k, v in pruned.items() if k in source.state}, model=model)
+    state = pruned(whole, most_used(whole, x, model.M))
+    return dataclasses.replace(source, state={k: v for k, v in state.items() if k in source.state}, model=fewer)

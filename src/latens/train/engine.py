@@ -24,6 +24,7 @@ from latens.train.log import Log
 from latens.train.losses import distortion
 from latens.train.noise import Trainable
 from latens.train.options import Options, learning_rate
+from latens.train.variable_rate import spread
 from latens.transforms.torch_modules import GDN
 
 FITTING_TILES = 120  # pictures behind the closed-form start
@@ -52,13 +53,13 @@ class Engine:
     def start(self) -> None:
         """Begin from the closed form, or from random weights if the options say so."""
         if self.options.start == "closed-form":
-            self._on_cpu(lambda x: begin_closed_form(self.module, x, self.options.mse_lambda))
+            self._on_cpu(lambda x: begin_closed_form(self.module, x, self.options.mse_lambdas()))
         self.average = checkpoint.Average(self.module, self.options.ema)
 
     def start_from(self, other: Path) -> None:
         """Begin from another run's averaged weights, or from exported ones (.ltm): see `begin_from`."""
         source = Source.read(other, self.options.radius)
-        self._on_cpu(lambda x: begin_from(self.module, source, x, self.options.mse_lambda))
+        self._on_cpu(lambda x: begin_from(self.module, source, x, self.options.mse_lambdas()))
         self.average = checkpoint.Average(self.module, self.options.ema)
 
     def _on_cpu(self, fit: Any) -> None:
@@ -107,8 +108,8 @@ class Engine:
                 if self.step % every == 0:
                     loss, bpp, mse = (sums / max(1, counted - (self.skipped - missed))).tolist()
                     rate = counted * self.options.batch / (time.monotonic() - since)
-                    psnr = -10 * math.log10(max(mse, 1e-9))
-                    log.scalars(self.step, "train", {"loss": loss, "bpp": bpp, "psnr": psnr,
+                    psnr = {} if math.isnan(mse) else {"psnr": -10 * math.log10(max(mse, 1e-9))}
+                    log.scalars(self.step, "train", {"loss": loss, "bpp": bpp, **psnr,
                                                      "images/s": rate, "skipped": self.skipped})  # fmt: skip
                     sums, counted, missed = torch.zeros(3, device=self.device), 0, self.skipped
                     since = time.monotonic()
@@ -131,48 +132,76 @@ class Engine:
         factor = learning_rate(options, self.step)
         for group in self.optimiser.param_groups:
             group["lr"] = group["base"] * factor
+        level = self._levels(len(x), generator)
+        rounded, squares = options.quantiser == "mixed", torch.full((), math.nan)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._bfloat16()):
-            played = self.module(x, generator, rounded=options.quantiser == "mixed")
-        bpp = played.bits / (x.shape[0] * x.shape[2] * x.shape[3])
-        loss = bpp + options.lmbda * distortion(x, played.x_hat, options.metric)
+            if options.only:
+                bpp = self.module.rate(x, generator, rounded, level) / x[0, 0].numel()
+                costs = bpp
+            else:
+                played = self.module(x, generator, rounded, level)
+                bpp = played.bits / x[0, 0].numel()
+                costs = bpp + self._lambda(level) * distortion(x, played.x_hat, options.metric)
+                squares = F.mse_loss(played.x_hat.detach().float(), x)
+        loss: Tensor = (costs * self._weight(level)).mean()
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self.module.networks.parameters(), options.clip)
-        rest = nn.utils.get_total_norm([p.grad for p in self.module.priors.parameters() if p.grad is not None])
+        others = (weight for name, weight in self.module.named_parameters() if not name.startswith("networks."))
+        rest = nn.utils.get_total_norm([weight.grad for weight in others if weight.grad is not None])
         if not torch.isfinite(loss + norm + rest):
             self.skipped += 1
             return torch.zeros(3, device=self.device)
         self.optimiser.step()
         self.average.update(self.module, self.step)
-        with torch.no_grad():
-            return torch.stack([loss, bpp, F.mse_loss(played.x_hat.float(), x)])
+        return torch.stack([loss.detach(), bpp.detach().mean(), squares.to(loss)])
+
+    def _levels(self, count: int, generator: torch.Generator) -> Tensor | None:
+        """Any level between the lowest and the highest for every picture; None for a model of one rate."""
+        levels = self.module.model.levels
+        if levels == 1:
+            return None
+        return torch.rand(count, generator=generator, device=self.device) * (levels - 1)
+
+    def _lambda(self, level: Tensor | None) -> Tensor | float:
+        options, last = self.options, self.module.model.levels - 1
+        if level is None:
+            return options.lmbda
+        return options.lowest_lmbda * (options.lmbda / options.lowest_lmbda) ** (level / last)
+
+    def _weight(self, level: Tensor | None) -> Tensor | float:
+        """Of a picture in the loss: R + lambda D grows like the root of lambda, and every rate counts alike."""
+        middle = math.sqrt(self.options.lmbda * self.options.lowest_lmbda)
+        return 1.0 if level is None else (middle / self._lambda(level)) ** 0.5
 
     def _bfloat16(self) -> bool:
         return self.device.type == "cuda" and torch.cuda.is_bf16_supported()
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        """Averaged weights, rounded latents, held-out tiles: the Lagrangian, bpp and the mean PSNR."""
+        """Averaged weights, rounded latents, held-out tiles: the Lagrangian, bpp and the mean PSNR.
+
+        With several levels, each tile has its own, always the same.
+        """
         if self.held_out is None:
             raise TrainingError("validation needs held-out pictures: --validate")
         current = self.average.apply(self.module)
         tiles = self.held_out.tiles(VALIDATION_CROP)
-        bits, distortions, squares, pixels = 0.0, 0.0, [], 0
-        for batch in torch.split(tiles, 8):
-            x = to_input(batch, self.device)
-            played = self.module.rounded(x)
-            bits += float(played.bits)
-            pixels += x.shape[0] * x.shape[2] * x.shape[3]
+        several = self.module.model.levels > 1
+        levels = spread(len(tiles), self.module.model.levels).to(self.device)
+        costs, rates, squares = [], [], []
+        for batch, part in zip(torch.split(tiles, 8), torch.split(levels, 8), strict=True):
+            x, level = to_input(batch, self.device), part if several else None
+            played = self.module.rounded(x, level)
             x_hat = played.x_hat.clamp(0, 1)
-            distortions += float(distortion(x, x_hat, self.options.metric)) * len(x)
-            squares += ((x_hat - x) ** 2).mean((1, 2, 3)).tolist()
+            bpp = played.bits / x[0, 0].numel()
+            cost = bpp + self._lambda(level) * distortion(x, x_hat, self.options.metric)
+            costs += (cost * self._weight(level)).tolist()
+            rates += bpp.tolist()
+            squares += (x_hat - x).square().mean((1, 2, 3)).tolist()
         self.module.load_state_dict(current)
-        bpp = bits / pixels
-        return {
-            "loss": bpp + self.options.lmbda * distortions / len(tiles),
-            "bpp": bpp,
-            "psnr": float(np.mean([-10 * math.log10(square) for square in squares])),
-        }
+        psnr = [-10 * math.log10(max(square, 1e-10)) for square in squares]
+        return {"loss": float(np.mean(costs)), "bpp": float(np.mean(rates)), "psnr": float(np.mean(psnr))}
 
 
 def _groups(module: Trainable, options: Options) -> list[dict[str, Any]]:
@@ -184,7 +213,10 @@ def _groups(module: Trainable, options: Options) -> list[dict[str, Any]]:
         ([layer for layer in transforms if isinstance(layer, GDN)], options.norm_lr),
         (list(module.priors.values()), options.density_lr),
         (hyper, options.hyper_lr),
+        ([module.gains] if module.gains is not None else [], options.gain_lr),
     ]
+    if options.only:
+        rates = rates[2:4]
     return [
         {"params": [weight for one in modules for weight in one.parameters()], "base": rate}
         for modules, rate in rates

@@ -20,6 +20,7 @@ from latens.train.noise import Trainable
 from latens.train.observe import count, observe
 from latens.train.options import Storage
 from latens.transforms import torch_modules
+from latens.transforms.gains import Gains
 from latens.transforms.onnx_graph import to_onnx
 from latens.weights.package import write
 
@@ -140,4 +141,7 @@ def export(
         "storage": storage,
         **card,
     }
-    return write(path, whole, Tables.stack(stacked), networks, exact)
+    gains = None
+    if module.gains is not None:
+        gains = Gains(module.gains.gain.numpy().copy(), module.gains.inverse.numpy().copy())
+    return write(path, whole, Tables.stack(stacked), networks, exact, gains)

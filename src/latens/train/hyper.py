@@ -68,7 +68,7 @@ def rescale_hyper(module: Trainable, ratio: float) -> None:
     networks, shift = module.networks, math.log(ratio) / STEP
     _convolutions(networks["h_a"])[0].weight.div_(ratio)
     last = _convolutions(networks["h_s"])[-1]
-    means = last.out_channels - module.model.M  # type: ignore[attr-defined]
+    means = last.out_channels - module.model.M
     last.weight[:means].mul_(ratio)
     last.bias[:means].mul_(ratio)
     last.bias[means:].add_(shift)
@@ -85,7 +85,7 @@ def rescale_hyper(module: Trainable, ratio: float) -> None:
 def start_context(module: Trainable, x: Tensor) -> None:
     """A context that changes nothing yet; its first layers see inputs of spread about 1."""
     networks = module.networks
-    spread = networks["g_a"](x).std((0, 2, 3)).clamp_min(0.3)
+    spread = module.latents(x).std((0, 2, 3)).clamp_min(0.3)
     first, *_, last = _convolutions(networks["entropy_parameters"])
     networks["context"][0].weight.div_(spread[:, None])  # type: ignore[index]
     first.weight[:, : len(spread)].div_(spread[:, None, None])
@@ -98,7 +98,7 @@ def start_context(module: Trainable, x: Tensor) -> None:
 def start_hyper(module: Trainable, x: Tensor) -> None:
     """Set the hyper-networks and z's prior from pictures x (B, 3, H, W); g_a is taken as it is."""
     networks = module.networks
-    y = networks["g_a"](x)
+    y = module.latents(x)
     h_a, h_s = networks["h_a"], networks["h_s"]
     first, *_, last = _convolutions(h_a)
     first.weight.div_(y.std((0, 2, 3)).clamp_min(0.05)[:, None, None])

@@ -14,7 +14,7 @@ PerceptualTransform = Callable[[Tensor], Tensor]  # g_p of Balle 2017, figure 1
 
 
 def ms_ssim(x: Tensor, x_hat: Tensor) -> Tensor:
-    """Mean multi-scale SSIM of batches (B, C, H, W) in [0, 1]; sides of at least 161."""
+    """(B,) mean multi-scale SSIM of pictures (B, C, H, W) in [0, 1]; sides of at least 161."""
     if min(x.shape[-2:]) < 161:
         raise ValueError(f"MS-SSIM has five scales and needs sides of 161 or more, these are {x.shape[-2:]}")
     channels = x.shape[1]
@@ -34,7 +34,7 @@ def ms_ssim(x: Tensor, x_hat: Tensor) -> Tensor:
             term = term * (2 * mean_a * mean_b + 0.01**2) / (mean_a**2 + mean_b**2 + 0.01**2)
         product = product * term.mean((2, 3)).clamp_min(1e-6) ** weight
         a, b = F.avg_pool2d(a, 2), F.avg_pool2d(b, 2)
-    return product.mean()
+    return product.mean(1)
 
 
 def distortion(
@@ -43,9 +43,9 @@ def distortion(
     metric: Literal["mse", "ms-ssim"] = "mse",
     g_p: PerceptualTransform | None = None,
 ) -> Tensor:
-    """D, a scalar: the MSE on the scale 0..255 squared, or 1 - MS-SSIM, of g_p(x) and g_p(x_hat)."""
+    """D of each picture, (B,): the MSE on the scale 0..255 squared, or 1 - MS-SSIM, of g_p(x) and g_p(x_hat)."""
     if g_p is not None:
         x, x_hat = g_p(x), g_p(x_hat)
     if metric == "mse":
-        return F.mse_loss(x_hat.float(), x.float()) * 255**2
+        return (x_hat.float() - x.float()).square().mean((1, 2, 3)) * 255**2
     return 1 - ms_ssim(x, x_hat)

@@ -12,11 +12,12 @@ from latens.entropy.channels import Parameters
 from latens.systems import Model
 from latens.train.density import PiecewiseLinearDensity
 from latens.train.gaussian import GaussianConditional
+from latens.train.variable_rate import VariableRate, spread
 from latens.transforms import torch_modules
 
 
 class Noise:
-    """Adds U(-1/2, 1/2) in place of rounding and sums the bits (Balle 2017, section 3.2).
+    """Adds U(-1/2, 1/2) in place of rounding and sums the bits of each picture (Balle 2017, section 3.2).
 
     With ``rounded``, the bits are those of the noisy latents, but what arrives is rounded, with the gradient
     of the identity (Minnen & Singh 2020, section 3.4): sparse latents then reach the synthesis without noise.
@@ -32,7 +33,7 @@ class Noise:
     ) -> None:
         self.priors, self.generator, self.rounded, self.networks = priors, generator, rounded, networks or {}
         self.size = size
-        self.bits: list[Tensor] = []  # one sum per call
+        self.bits: list[Tensor] = []  # (B,), one sum per call
 
     def grid(self, stride: int) -> tuple[int, int]:
         return -(-self.size[0] // stride), -(-self.size[1] // stride)
@@ -43,8 +44,11 @@ class Noise:
 
     def factorised(self, y: Tensor, prior: str, *, stride: int) -> Tensor:
         y_tilde = self._noisy(y)
-        self.bits.append(self.priors[prior].bits(y_tilde).sum())  # type: ignore[operator]
+        self._count(self.priors[prior].bits(y_tilde))  # type: ignore[operator]
         return self._arriving(y, y_tilde)
+
+    def _count(self, bits: Tensor) -> None:
+        self.bits.append(bits.flatten(1).sum(1))
 
     def _arriving(self, y: Tensor, y_tilde: Tensor, mean: Tensor | float = 0.0) -> Tensor:
         if not self.rounded:
@@ -55,7 +59,7 @@ class Noise:
     def gaussian(self, y: Tensor, prior: str, parameters: Parameters) -> Tensor:
         y_tilde = self._noisy(y)
         mean, scale = parameters
-        self.bits.append(self.priors[prior].bits(y_tilde - mean, scale).sum())  # type: ignore[operator]
+        self._count(self.priors[prior].bits(y_tilde - mean, scale))  # type: ignore[operator]
         return self._arriving(y, y_tilde, mean)
 
     def scan(
@@ -67,10 +71,19 @@ class Noise:
         *,
         shape: tuple[int, ...],
     ) -> Tensor:
-        """All positions at once: masked networks see earlier positions only."""
+        """All positions at once: masked networks see earlier positions only.
+
+        With ``rounded``, they see about what they will see in coding: latents rounded around the means that
+        are predicted from noisy ones.
+        """
         y_tilde = self._noisy(y)
-        mean, scale = predict(y_tilde, ...)
-        self.bits.append(self.priors[prior].bits(y_tilde - mean, scale).sum())  # type: ignore[operator]
+        seen = y_tilde
+        if self.rounded:
+            with torch.no_grad():
+                first = predict(y_tilde, ...)[0]
+            seen = self._arriving(y, y_tilde, first)
+        mean, scale = predict(seen, ...)
+        self._count(self.priors[prior].bits(y_tilde - mean, scale))  # type: ignore[operator]
         return self._arriving(y, y_tilde, mean)
 
 
@@ -83,7 +96,7 @@ class Rounded(Noise):
     def gaussian(self, y: Tensor, prior: str, parameters: Parameters) -> Tensor:
         mean, scale = parameters
         q = (y.float() - mean).round()
-        self.bits.append(self.priors[prior].bits(q, scale).sum())  # type: ignore[operator]
+        self._count(self.priors[prior].bits(q, scale))  # type: ignore[operator]
         y_hat: Tensor = q + mean
         return y_hat
 
@@ -104,14 +117,18 @@ class Rounded(Noise):
 
 
 class Played(NamedTuple):
-    """What a training step sees: the reconstruction (B, 3, H, W) and the total bits of the batch."""
+    """What a training step sees: the reconstruction (B, 3, H, W) and the bits of each picture (B,)."""
 
     x_hat: Tensor
     bits: Tensor
 
 
 class Trainable(nn.Module):
-    """A model over PyTorch: its networks as modules, its priors as densities."""
+    """A model over PyTorch: its networks as modules, its priors as densities, its gains if it has levels.
+
+    Levels, (B,), are positions between a model's rows of gains. A model of one rate needs none; to one of several,
+    None means levels `spread` over the batch.
+    """
 
     def __init__(self, model: Model, radius: int = 128) -> None:
         super().__init__()
@@ -121,19 +138,52 @@ class Trainable(nn.Module):
             {name: PiecewiseLinearDensity(channels, radius) for name, channels in model.priors().items()}
             | {name: GaussianConditional() for name in model.conditional()}
         )
+        self.gains = VariableRate(model.levels, model.M) if model.levels > 1 else None
 
-    def forward(self, x: Tensor, generator: torch.Generator | None = None, rounded: bool = False) -> Played:
+    def forward(
+        self,
+        x: Tensor,
+        generator: torch.Generator | None = None,
+        rounded: bool = False,
+        level: Tensor | None = None,
+    ) -> Played:
         """x (B, 3, H, W) in [0, 1], sides multiples of the model's stride; ``rounded``: see `Noise`."""
         channel = Noise(self.priors, generator, rounded, self.by_name(), _size(x))
-        y_tilde = self.model.code(self.networks["g_a"](x), channel)
-        return Played(self.networks["g_s"](y_tilde), torch.stack(channel.bits).sum())
+        return self._played(x, channel, level)
 
     @torch.no_grad()
-    def rounded(self, x: Tensor) -> Played:
+    def rounded(self, x: Tensor, level: Tensor | None = None) -> Played:
         """The same with really rounded latents and the bits of their tables, for validation."""
         channel = Rounded(self.priors, networks=self.by_name(), size=_size(x))
-        y_hat = self.model.code(self.networks["g_a"](x), channel)
-        return Played(self.networks["g_s"](y_hat), torch.stack(channel.bits).sum())
+        return self._played(x, channel, level)
+
+    def rate(
+        self,
+        x: Tensor,
+        generator: torch.Generator | None = None,
+        rounded: bool = False,
+        level: Tensor | None = None,
+    ) -> Tensor:
+        """The bits alone, (B,), with gradients for everything but g_a and the gains."""
+        with torch.no_grad():
+            y = self.latents(x, level)
+        channel = Noise(self.priors, generator, rounded, self.by_name(), _size(x))
+        self.model.code(y, channel)
+        return torch.stack(channel.bits).sum(0)
+
+    def latents(self, x: Tensor, level: Tensor | None = None) -> Tensor:
+        """What is coded of pictures x: g_a(x), times the gains; without ``level``, of pictures of all levels."""
+        y: Tensor = self.networks["g_a"](x)
+        return y if self.gains is None else y * self.gains(self._level(x, level))[0]
+
+    def _level(self, x: Tensor, level: Tensor | None) -> Tensor:
+        return spread(len(x), self.model.levels).to(x.device) if level is None else level
+
+    def _played(self, x: Tensor, channel: Noise, level: Tensor | None) -> Played:
+        y_hat = self.model.code(self.latents(x, level), channel)
+        if self.gains is not None:
+            y_hat = y_hat * self.gains(self._level(x, level))[1]
+        return Played(self.networks["g_s"](y_hat), torch.stack(channel.bits).sum(0))
 
     def by_name(self) -> dict[str, Callable[..., Any]]:
         """The networks, as channels take them."""

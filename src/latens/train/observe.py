@@ -12,6 +12,7 @@ from torch import Tensor
 from latens.entropy.channels import Encode, Parameters, PriorTables
 from latens.train.data import to_input
 from latens.train.noise import Trainable
+from latens.train.variable_rate import spread
 
 
 class Observer:
@@ -95,7 +96,7 @@ def observe(module: Trainable, tiles: Tensor, batch: int = 16) -> Iterator[Obser
     """The model played over uint8 tiles (n, H, W, 3), batch by batch."""
     for part in torch.split(tiles, batch):
         observer = Observer(module, (part.shape[1], part.shape[2]))
-        module.model.code(module.networks["g_a"](to_input(part)), observer)
+        module.model.code(module.latents(to_input(part)), observer)
         yield observer
 
 
@@ -113,6 +114,7 @@ def count(
 
     others = {name: in_numpy(network) for name, network in module.by_name().items() if name not in exact}
     channel = Counting(priors, (tiles.shape[1], tiles.shape[2]), {**others, **exact})
-    for tile in tiles:
-        module.model.code(module.networks["g_a"](to_input(tile[None])).numpy(), channel)
+    levels = spread(len(tiles), module.model.levels)
+    for tile, level in zip(tiles, levels, strict=True):
+        module.model.code(module.latents(to_input(tile[None]), level[None]).numpy(), channel)
     return channel.counts

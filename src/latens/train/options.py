@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args, get_type_hints
 
 from latens.errors import TrainingError
 from latens.systems import MODELS, Model
+from latens.transforms.gains import lambda_of
 
 Storage = Literal["float32", "float16", "float14", "float12", "int8"]  # of exported weights
 
@@ -22,7 +23,8 @@ class Options:
     sizes: dict[str, Any] = field(default_factory=dict)  # fields of the model's dataclass
     data: tuple[str, ...] = ()
     validation: tuple[str, ...] = ()
-    lmbda: float = 0.0067
+    lmbda: float = 0.0067  # of the highest level, where a model has several
+    lowest_lmbda: float = 0.0015  # of the lowest
     metric: Literal["mse", "ms-ssim"] = "mse"
     steps: int = 10_000
     batch: int = 8
@@ -30,6 +32,7 @@ class Options:
     lr: float = 4e-4
     hyper_lr: float = 1e-3  # of the networks that predict probabilities
     norm_lr: float = 2e-3  # of GDN, which starts as the identity and has most to learn
+    gain_lr: float = 1e-3  # of the gains, which are logarithms
     density_lr: float = 1e-2  # the priors' histograms follow faster than the networks move
     warmup: int = 100
     decay: float = 0.5  # of the steps, at the end
@@ -39,11 +42,22 @@ class Options:
     seed: int = 0
     start: Literal["closed-form", "random"] = "closed-form"
     quantiser: Literal["noise", "mixed"] = "mixed"  # mixed: noisy bits, rounded reconstruction
+    only: Literal["", "priors"] = ""  # priors: the probability model alone, the transforms stay
 
     @property
     def mse_lambda(self) -> float:
         """The lambda of about the same rate with the MSE: the field pairs 8.73 (MS-SSIM) with 0.0067."""
-        return self.lmbda if self.metric == "mse" else self.lmbda * 0.0067 / 8.73
+        return self._mse(self.lmbda)
+
+    def mse_lambdas(self) -> tuple[float, ...]:
+        """`mse_lambda` of every level, the lowest first."""
+        levels = self.build().levels
+        if levels == 1:
+            return (self.mse_lambda,)
+        return tuple(self._mse(lambda_of(k, levels, self.lowest_lmbda, self.lmbda)) for k in range(levels))
+
+    def _mse(self, lmbda: float) -> float:
+        return lmbda if self.metric == "mse" else lmbda * 0.0067 / 8.73
 
     def build(self) -> Model:
         """The model these options name."""
@@ -58,6 +72,11 @@ class Options:
         rules = {
             "crop": (self.crop % stride == 0 and self.crop > 0, f"a positive multiple of {stride}"),
             "lmbda": (self.lmbda > 0, "above 0"),
+            "lowest_lmbda": (
+                self.lowest_lmbda > 0 and (self.build().levels == 1 or self.lowest_lmbda < self.lmbda),
+                f"above 0 and below lmbda, {self.lmbda}",
+            ),
+            "only": (not self.only or bool(self.build().conditional()), "empty for a model without a hyperprior"),
             "steps": (self.steps >= 0, "at least 0"),
             "batch": (self.batch >= 1, "at least 1"),
             "lr": (self.lr > 0, "above 0"),

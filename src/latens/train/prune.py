@@ -15,7 +15,7 @@ from latens.transforms.torch_modules import GDN, Conv, Deconv
 @torch.no_grad()
 def usage(module: Trainable, x: Tensor) -> Tensor:
     """Mean |round(y)| of every latent channel (M,) over pictures x (B, 3, H, W): 0 for an unused one."""
-    total = torch.zeros(module.model.M)  # type: ignore[attr-defined]
+    total = torch.zeros(module.model.M)
     for image in x:
         total += module.networks["g_a"](image[None]).float().round().abs().mean((0, 2, 3))
     return total / len(x)
@@ -23,14 +23,25 @@ def usage(module: Trainable, x: Tensor) -> Tensor:
 
 @torch.no_grad()
 def prune(module: Trainable, keep: Tensor) -> Trainable:
-    """A model of the latents ``keep`` (indices) alone, in that order; g_a must end and g_s begin with a GDN.
+    """A model with a factorised prior, of the latents ``keep`` (indices) alone, in that order.
 
     Exact for the synthesis where the dropped latents are 0; the analysis loses their share of the last GDN's
     denominators, which is 0 as well for channels that training has silenced.
+
+    Raises:
+        TrainingError: the latents have no factorised prior
     """
-    model = dataclasses.replace(module.model, M=len(keep))  # type: ignore[call-arg]
+    if "y" not in module.model.priors():
+        raise TrainingError(f"{module.model} predicts its latents from others: it is trained with fewer instead")
     density = module.priors["y"]
-    smaller = Trainable(model, density.radius)  # type: ignore[arg-type]
+    smaller = Trainable(dataclasses.replace(module.model, M=len(keep)), density.radius)  # type: ignore[arg-type]
+    smaller.load_state_dict(pruned(module, keep))
+    return smaller
+
+
+@torch.no_grad()
+def pruned(module: Trainable, keep: Tensor) -> dict[str, Tensor]:
+    """The state of transforms, gains and factorised prior with the latents ``keep`` (indices) alone."""
     g_a, g_s = list(module.networks["g_a"]), list(module.networks["g_s"])  # type: ignore[call-overload]
     last = max(k for k, layer in enumerate(g_a) if isinstance(layer, Conv))
     first = min(k for k, layer in enumerate(g_s) if isinstance(layer, Deconv))
@@ -39,17 +50,18 @@ def prune(module: Trainable, keep: Tensor) -> Trainable:
         f"networks.g_a.{last}.bias": (0,),
         f"networks.g_s.{first}.weight": (0,),
         "priors.y.logits": (0,),
+        "gains.gain": (1,),
+        "gains.inverse": (1,),
     }
     for name, layers, at in (("g_a", g_a, len(g_a) - 1), ("g_s", g_s, 0)):
-        if not isinstance(layers[at], GDN):
-            raise TrainingError(f"{name} has no GDN at the latents, and cannot be pruned")
-        cut |= {f"networks.{name}.{at}.beta_root": (0,), f"networks.{name}.{at}.gamma_root": (0, 1)}
-    state = module.state_dict()
+        if isinstance(layers[at], GDN):
+            cut |= {f"networks.{name}.{at}.beta_root": (0,), f"networks.{name}.{at}.gamma_root": (0, 1)}
+    kept = ("networks.g_a.", "networks.g_s.", "priors.y.", "gains.")
+    state = {key: value for key, value in module.state_dict().items() if key.startswith(kept)}
     for key, axes in cut.items():
-        for axis in axes:
+        for axis in axes if key in state else ():
             state[key] = state[key].index_select(axis, keep)
-    smaller.load_state_dict(state)
-    return smaller
+    return state
 
 
 def most_used(module: Trainable, x: Tensor, count: int) -> Tensor:

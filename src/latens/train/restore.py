@@ -14,8 +14,8 @@ from latens.weights.package import load
 
 
 @torch.no_grad()
-def restore(path: Path, radius: int) -> tuple[Trainable, float]:
-    """The networks of an .ltm file as modules, and the lambda they were trained for.
+def restore(path: Path, radius: int) -> tuple[Trainable, tuple[float, ...]]:
+    """The networks of an .ltm file as modules, and the lambdas of their levels.
 
     Priors are not restored: fit them to the latents (`PiecewiseLinearDensity.fit`). Nor are networks that files
     hold as integers (`Model.exact`): those begin anew.
@@ -41,4 +41,7 @@ def restore(path: Path, radius: int) -> tuple[Trainable, float]:
             elif tensors:
                 target.weight.copy_(tensors["weight"])
                 target.bias.copy_(tensors["bias"])
-    return module, float(weights.card["lmbda"])
+    if module.gains is not None and weights.gains is not None:
+        module.gains.gain.copy_(torch.from_numpy(weights.gains.gain))
+        module.gains.inverse.copy_(torch.from_numpy(weights.gains.inverse))
+    return module, tuple(weights.card["lmbdas"] if module.gains is not None else [weights.card["lmbda"]])

@@ -85,6 +85,7 @@ def finish(engine: Engine, storage: Storage) -> dict[str, Any]:
     side -= side % module.model.stride
     card = {
         "lmbda": engine.options.lmbda,
+        "lmbdas": engine.options.mse_lambdas(),
         "metric": engine.options.metric,
         "training": f"{engine.step} steps, {engine.seconds / 3600:.2f} h on {engine.device.type}",
     }

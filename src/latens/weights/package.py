@@ -4,13 +4,14 @@
 
     card.json                    model, sizes, lambda, priors, how it was trained
     g_a.onnx  g_s.onnx           pixel networks
+    gain.npy  inverse.npy        of models with several levels: `latens.transforms.gains`
     h_a.onnx                     the hyper-analysis, of models that have one: the encoder's affair alone
     h_s.entry.npy h_s.0.weight.npy h_s.0.rule.npy ...  networks that must be exact: `latens.entropy.integer`
     offsets.npy sizes.npy masses.npy    the tables of `latens.coding.Tables`
 
 The *fingerprint* is the first 4 bytes of the SHA-256 over what decoding depends on: model, sizes, priors,
-tables, g_s and the exact networks. A better encoder (g_a, h_a) for the same decoder keeps it, and old files
-stay readable.
+tables, g_s, the inverse gains and the exact networks. A better encoder (g_a, h_a, gain) for the same decoder
+keeps it, and old files stay readable.
 """
 
 from __future__ import annotations
@@ -33,8 +34,10 @@ from latens.entropy.integer import IntegerNetwork
 from latens.errors import WeightsError
 from latens.runtime import PixelNetwork
 from latens.systems import MODELS, Model
+from latens.transforms.gains import Gains
 
 ARRAYS = ("offsets", "sizes", "masses")
+GAINS = ("gain", "inverse")
 MEMBERS = ("card.json", "g_a.onnx", "g_s.onnx", *(f"{array}.npy" for array in ARRAYS))
 
 
@@ -52,6 +55,7 @@ class Weights:
                 for name, (first, groups) in self.card["priors"].items()
             }
             self._need(f"{name}.onnx" for name in self.model.networks() if name not in self.model.exact())
+            self._need(f"{name}.npy" for name in (GAINS if self.model.levels > 1 else ()))
             self.fingerprint = fingerprint(members)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise WeightsError(f"{source} is not a weights file of this version: {error!r}") from error
@@ -81,6 +85,22 @@ class Weights:
     def networks(self) -> Mapping[str, Callable[..., np.ndarray]]:
         """What `Model.code` asks its channel for: networks by name, made when first asked for."""
         return _Networks(self)
+
+    @cached_property
+    def gains(self) -> Gains | None:
+        """Of a model with several levels; None for one rate.
+
+        Raises:
+            WeightsError: rows of another shape than the model's, or values that are no numbers
+        """
+        if self.model.levels == 1:
+            return None
+        shape = (self.model.levels, self.model.M)
+        rows = [self._array(name) for name in GAINS]
+        for name, found in zip(GAINS, rows, strict=True):
+            if found.shape != shape or found.dtype != np.float32 or not np.isfinite(found).all():
+                raise WeightsError(f"{self.source}: {name} has {found.shape} {found.dtype}, not {shape} float32")
+        return Gains(*rows)
 
     @cached_property
     def g_a(self) -> PixelNetwork:
@@ -123,7 +143,7 @@ def fingerprint(members: Mapping[str, bytes]) -> bytes:
     card = json.loads(members["card.json"])
     digest = hashlib.sha256(json.dumps([card["model"], card["sizes"], card["priors"]], sort_keys=True).encode())
     tables = [f"{array}.npy" for array in ARRAYS]
-    exact = sorted(name for name in members if name.endswith(".npy") and name not in tables)
+    exact = sorted(name for name in members if name.endswith(".npy") and name not in (*tables, "gain.npy"))
     for name in (*tables, "g_s.onnx", *exact):
         if name in exact:
             digest.update(name.encode())
@@ -138,6 +158,7 @@ def write(
     tables: Tables,
     networks: Mapping[str, bytes],
     exact: Mapping[str, IntegerNetwork] | None = None,
+    gains: Gains | None = None,
 ) -> bytes:
     """Write an .ltm file and return its fingerprint.
 
@@ -145,9 +166,10 @@ def write(
         card: model, sizes, priors, and whatever else is worth keeping; the fingerprint is added
         networks: ``g_a``, ``g_s`` and ``h_a`` as ONNX bytes
         exact: the other networks
+        gains: of a model with several levels
     """
     members = {f"{name}.onnx": graph for name, graph in networks.items()}
-    arrays = tables.to_arrays()
+    arrays = tables.to_arrays() | ({} if gains is None else {"gain": gains.gain, "inverse": gains.inverse})
     for net, integers in (exact or {}).items():
         arrays |= {f"{net}.{name}": array for name, array in integers.to_arrays().items()}
     for name, array in arrays.items():
