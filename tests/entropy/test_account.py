@@ -30,3 +30,15 @@ def test_coarser_grids_are_spread_over_the_finest() -> None:
     channel._maps = [np.array([[8.0, 0.0]]), np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])]
     total = channel.spent()
     assert total.tolist() == [[3.0, 4.0, 3.0], [6.0, 7.0, 6.0]]  # 8 bits over the four positions on the left
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(9, 5), (1, 1), (8, 13), (3, 6)])
+def test_a_position_of_z_is_shared_out_among_the_latents_above_it(rows: int, columns: int) -> None:
+    down, across = -(-rows // 4), -(-columns // 4)
+    coarse = np.random.default_rng(0).random((down, across)) + 0.5
+    channel = Account(None, {}, 1, 1)
+    channel._maps = [coarse, np.zeros((rows, columns))]
+    total = channel.spent()
+    for row, column in np.ndindex(down, across):
+        block = total[4 * row : 4 * row + 4, 4 * column : 4 * column + 4]
+        assert block.sum() == pytest.approx(coarse[row, column]) and np.ptp(block) < 1e-12

@@ -11,8 +11,10 @@ import latens
 from latens.bitstream import unpack
 from latens.codec import _to_network
 from latens.coding import Decoder, Encoder
+from latens.coding.cost import bits
+from latens.entropy.account import Account
 from latens.entropy.channels import Decode, Encode
-from latens.entropy.order import raster
+from latens.entropy.order import raster, wavefront
 from latens.errors import DriftError, InexactError, WeightsError
 from latens.systems import minnen2018
 from latens.weights import package
@@ -89,6 +91,38 @@ def test_the_size_is_what_the_tables_promise(exported: dict[str, Path], photogra
         inside = (entries >= 0) & (entries < len(masses) - 1)
         bits -= np.log2(masses[np.where(inside, entries, len(masses) - 1)] / 2**16).sum()
     assert abs(len(data) - bits / 8) < 0.005 * len(data) + 40
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("height", "width"), [(256, 320), (130, 70), (1, 1)])
+def test_the_map_of_bits_adds_up_to_the_file(
+    exported: dict[str, Path], photograph: np.ndarray, kind: str, height: int, width: int
+) -> None:
+    data = latens.encode(np.ascontiguousarray(photograph[:height, :width]), model=exported[kind])
+    spent = latens.bit_map(data, weights=exported[kind])
+    assert spent.shape == (-(-height // 16), -(-width // 16)) and (spent > 0).all()
+    assert 28 <= len(data) - spent.sum() / 8 <= 42  # header, checksums, and the coder's last word
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_bits_are_entered_where_they_were_spent(
+    exported: dict[str, Path], photograph: np.ndarray, kind: str
+) -> None:
+    """Bits of y by position, against the price of every symbol under the table that a plain decoder used."""
+    weights = load(exported[kind])
+    data = latens.encode(photograph[:144, :208], model=exported[kind])
+    _, channel = decoded(weights, data, Account)
+    y_hat, recorded = decoded(weights, data)
+    rows, columns = y_hat.shape[2:]
+    expected = np.zeros((rows, columns))
+    order = wavefront(rows, columns) if kind == "context" else [np.s_[:, :, : rows, : columns]]
+    for step, symbols, index in zip(
+        order, recorded.symbols[-len(order) :], recorded.index[-len(order) :], strict=True
+    ):
+        cost = np.zeros(y_hat.shape)
+        cost[step] = bits(weights.tables, symbols, index).reshape(cost[step].shape)
+        expected += cost[0].sum(0)
+    assert np.allclose(channel._maps[-1], expected) and np.ptp(expected) > 1
 
 
 @pytest.mark.parametrize("kind", KINDS)

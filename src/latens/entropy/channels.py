@@ -144,6 +144,10 @@ class _Coding:
 
     def gaussian(self, y: np.ndarray | None, prior: str, parameters: Parameters) -> np.ndarray:
         """Symbols relative to the predicted means, in the order of the array."""
+        return self._conditional(y, prior, parameters)
+
+    def _conditional(self, y: np.ndarray | None, prior: str, parameters: Parameters) -> np.ndarray:
+        """`gaussian`, for itself and for a step of `scan`."""
         mean, scale = parameters
         index = np.asarray(scale, dtype=np.int32) + self.priors[prior].first
         symbols = None if y is None else np.rint(y - mean).astype(np.int32).ravel()
@@ -163,7 +167,7 @@ class _Coding:
         """Step by step; encoder and decoder predict from the same ``y_hat``."""
         y_hat = np.zeros(shape, np.float32)
         for step in steps:
-            y_hat[step] = self.gaussian(None if y is None else y[step], prior, predict(y_hat, step))
+            y_hat[step] = self._conditional(None if y is None else y[step], prior, predict(y_hat, step))
         return y_hat
 
 

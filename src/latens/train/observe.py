@@ -78,9 +78,9 @@ class Counting(Encode):
         assert y is not None
         return np.asarray(np.rint(y), np.float32)
 
-    def gaussian(self, y: np.ndarray | None, prior: str, parameters: Parameters) -> np.ndarray:
+    def _conditional(self, y: np.ndarray | None, prior: str, parameters: Parameters) -> np.ndarray:
         self._prior = prior
-        return super().gaussian(y, prior, parameters)
+        return super()._conditional(y, prior, parameters)
 
     def _exchange(self, symbols: np.ndarray | None, index: np.ndarray) -> np.ndarray:
         assert symbols is not None
