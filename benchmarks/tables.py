@@ -56,17 +56,17 @@ def models() -> Iterator[str]:
     """One row per shipped rate point: what it reaches and what it costs."""
     for model in shipped():
         for point in model.points:
-            low, high = point.quality
-            if point.kodak_bpp is None:
+            if not point.kodak:
                 raise SystemExit(
                     f"{model.id} {point.name} has no Kodak figures on its card: "
                     f"python training/ship.py --measured {RESULTS / 'kodak.json'} enters them"
                 )
-            yield row(
-                model.id, f"{low:g}-{high:g}", f"{point.kodak_bpp:.3f}", f"{point.kodak_psnr:.2f} dB",
-                f"{point.kodak_ms_ssim:.4f}", f"{point.bytes / 2**20:.1f} MiB",
-                "{:g} + {:g}".format(*point.kmac_per_pixel),
-            )  # fmt: skip
+            for measured in point.kodak:
+                span = "{:g}-{:g}".format(*point.quality) if point.levels == 1 else f"{measured.quality:g}"
+                yield row(
+                    model.id, span, f"{measured.bpp:.3f}", f"{measured.psnr:.2f} dB", f"{measured.ms_ssim:.4f}",
+                    f"{point.bytes / 2**20:.1f} MiB", "{:g} + {:g}".format(*point.kmac_per_pixel),
+                )  # fmt: skip
 
 
 def card(model: ModelInfo) -> Iterator[str]:

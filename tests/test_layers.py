@@ -34,7 +34,7 @@ BELOW: dict[str, set[str]] = {
     },
     "tiles": {"transforms", "bitstream"},
     "classic": {"image"},
-    "evaluate": {"", "image", "classic", "bitstream"},  # the public face, none of its insides
+    "evaluate": {"", "image", "classic", "weights", "bitstream"},  # the public face, and cards
     "train": {"weights", "runtime", "systems", "entropy", "transforms", "coding", "bitstream"},
     "cli": {"", "codec", "opened", "image", "weights", "systems", "classic", "evaluate", "bitstream"},
     "": {"codec", "opened", "weights"},  # the public face, latens/__init__.py

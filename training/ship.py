@@ -29,6 +29,7 @@ from latens.train.options import Options
 from latens.train.prune import most_used, prune, usage
 from latens.transforms import macs_per_pixel, parameters
 from latens.weights.package import load
+from latens.weights.shelf import RatePoint
 
 SHELF = Path(latens.__file__).parent / "weights"
 STORAGES = ("float12", "float14", "float16")  # the smallest first
@@ -115,10 +116,11 @@ def enter(measured: Path) -> None:
         for point in card["points"]:
             if curve["weights"][point["name"]] != point["fingerprint"]:
                 raise SystemExit(f"{measured} was measured with other weights than {card['id']} {point['name']}")
-            k = curve["settings"].index(f"{sum(point['quality']) / 2:g}")
-            point["kodak_bpp"] = round(curve["bpp"][k], 4)
-            point["kodak_psnr"] = round(curve["psnr_rgb_db"][k], 3)
-            point["kodak_ms_ssim"] = round(curve["ms_ssim"][k], 5)
+            point["kodak"] = []
+            for quality in RatePoint(**{**point, "kodak": ()}).qualities:
+                k = curve["settings"].index(f"{quality:g}")
+                bpp, psnr, ms_ssim = (curve[name][k] for name in ("bpp", "psnr_rgb_db", "ms_ssim"))
+                point["kodak"].append([quality, round(bpp, 4), round(psnr, 3), round(ms_ssim, 5)])
         path.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 

@@ -28,8 +28,7 @@ POINT = RatePoint(
     kmac_per_pixel=(12.5, 25.0),
     bytes=3_000_000,
     training="none",
-    kodak_bpp=0.42,
-    kodak_psnr=30.123,
+    kodak=((50, 0.42, 30.123, 0.912),),  # type: ignore[arg-type]
 )
 MODEL = ModelInfo(id="stored", code="STOR", title="Pixels as they are", paper="Nobody 2017", points=(POINT,))
 

@@ -1,5 +1,6 @@
 """``latens models``."""
 
+import dataclasses
 import json
 
 import pytest
@@ -27,7 +28,19 @@ def test_json_is_a_list_of_models(run) -> None:
     (model,) = json.loads(run("models", "--json").out)
     assert model["id"] == "stored" and model["code"] == "STOR"
     (point,) = model["points"]
-    assert point["quality"] == [40, 60] and point["kodak_bpp"] == 0.42 and point["kodak_ms_ssim"] is None
+    assert point["quality"] == [40, 60] and point["kodak"] == [[50, 0.42, 30.123, 0.912]]
+
+
+def test_variable_rate_has_a_row_for_every_measured_quality(run, monkeypatch: pytest.MonkeyPatch) -> None:
+    (model,) = latens.models()
+    kodak = ((5, 0.1, 27, 0.9), (50, 0.5, 32, 0.97), (95, 1.5, 38, 0.99))
+    point = dataclasses.replace(model.points[0], quality=(0, 100), levels=8, kodak=kodak)
+    monkeypatch.setitem(vars(latens), "models", lambda: (dataclasses.replace(model, points=(point,)),))
+    text = run("models").out.decode()
+    assert all(f" {bpp:.3f} " in text for _, bpp, _, _ in kodak) and "0 to 100" not in text
+    unmeasured = dataclasses.replace(point, kodak=())
+    monkeypatch.setitem(vars(latens), "models", lambda: (dataclasses.replace(model, points=(unmeasured,)),))
+    assert "0 to 100" in run("models").out.decode()
 
 
 def test_no_models_is_said(run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -184,3 +184,14 @@ def test_exported_weights_are_a_start_too(exported: dict[str, Path], tmp_path: P
 def test_options_that_make_no_sense_are_refused(options: Options, changes: dict, message: str) -> None:
     with pytest.raises(TrainingError, match=message):
         dataclasses.replace(options, **changes).check()
+
+
+def test_an_evaluation_goes_through_qualities(exported: dict[str, Path], pixels: np.ndarray) -> None:
+    from latens.evaluate.codecs import find
+
+    codec = find(f"mine={exported['variable']}")
+    assert codec.parameter == "quality" and codec.settings[0] < 10 and codec.settings[-1] > 90
+    small, large = (codec.encode(pixels, setting) for setting in (codec.settings[0], 77.5))
+    assert len(small) < len(large) and latens.open(large).header.quality == 77.5
+    assert codec.decode(large).shape == pixels.shape
+    assert find(f"two={exported['scale']},{exported['variable']}").parameter == "weights file"

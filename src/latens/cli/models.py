@@ -10,7 +10,7 @@ from latens.cli import messages, options
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from latens.weights.shelf import ModelInfo, RatePoint
+    from latens.weights.shelf import Measured, ModelInfo, RatePoint
 
 
 def models(as_json: options.Json = False) -> None:
@@ -49,26 +49,22 @@ def table(model: "ModelInfo") -> "Table":
     for heading in ("-q", "bpp", "PSNR dB", "MS-SSIM", "kMAC/px enc, dec", "parameters", "file", "weights"):
         result.add_column(heading, justify="right")
     for point in model.points:
-        result.add_row(*row(point))
+        for measured in point.kodak or (None,):
+            result.add_row(*row(point, measured))
     return result
 
 
-def row(point: "RatePoint") -> list[str]:
-    """A rate point in words; a dash for what has not been measured."""
+def row(point: "RatePoint", measured: "Measured | None") -> list[str]:
+    """A rate point in words, at one quality if it has variable rate; dashes for what has not been measured."""
     low, high = point.quality
     encoder, decoder = point.kmac_per_pixel
+    variable = point.levels > 1 and measured is not None
     return [
         point.name,
-        f"{low:g} to {high:g}",
-        _number(point.kodak_bpp, 3),
-        _number(point.kodak_psnr, 2),
-        _number(point.kodak_ms_ssim, 4),
+        f"{measured.quality:g}" if variable and measured else f"{low:g} to {high:g}",
+        *([f"{measured.bpp:.3f}", f"{measured.psnr:.2f}", f"{measured.ms_ssim:.4f}"] if measured else "---"),
         f"{encoder:.1f}, {decoder:.1f}",
         f"{point.parameters / 1e6:.2f} M",
         f"{point.bytes / 1e6:.2f} MB",
         point.fingerprint,
     ]
-
-
-def _number(value: float | None, digits: int) -> str:
-    return "-" if value is None else f"{value:.{digits}f}"

@@ -1,8 +1,8 @@
 """What can be evaluated: classic codecs, the shipped models, and weights files of one's own.
 
 A codec is named by a *spec*: ``jpeg``, ``balle2017``, or ``NAME=FILE.ltm[,FILE.ltm...]`` for the rate points of a
-trained model that is not shipped (or not yet), lowest rate first. Specs are strings, so that worker processes
-find the same codecs by themselves.
+trained model that is not shipped (or not yet), lowest rate first, or for its one file if it has variable rate.
+Specs are strings, so that worker processes find the same codecs by themselves.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ import latens
 from latens.classic import CODECS
 from latens.classic.base import Codec
 from latens.errors import LatensError, UnreadablePictureError, UsageError
+from latens.weights.package import load
+from latens.weights.shelf import LADDER
 
 
 class Complexity(NamedTuple):
@@ -42,7 +44,7 @@ class Learned(Codec):
 
 
 class Shipped(Learned):
-    """A shipped model; the setting is its quality 0..100, the ladder the middle of each rate point."""
+    """A shipped model; the setting is its quality 0..100, the ladder that of its rate points."""
 
     parameter = "quality"
     bounds = (0.0, 100.0)
@@ -51,7 +53,7 @@ class Shipped(Learned):
     def __init__(self, model: str) -> None:
         self._info = next(info for info in latens.models() if info.id == model)
         self.id, self.title = self._info.id, f"{self._info.id} ({self._info.paper})"
-        self.settings = tuple(sorted(sum(point.quality) / 2 for point in self._info.points))
+        self.settings = tuple(sorted(quality for point in self._info.points for quality in point.qualities))
 
     def options(self) -> dict[str, object]:
         return {"weights": {point.name: point.fingerprint for point in self._info.points}}
@@ -68,19 +70,24 @@ class Shipped(Learned):
 
 
 class Files(Learned):
-    """Weights files; the setting counts them, from 0."""
-
-    parameter = "weights file"
+    """Weights files; the setting counts them, from 0, or is the quality of a single one of variable rate."""
 
     def __init__(self, name: str, paths: tuple[Path, ...]) -> None:
         self.id, self.title, self.paths = name, f"{name} ({', '.join(path.name for path in paths)})", paths
-        self.settings = tuple(float(k) for k in range(len(paths)))
-        self.bounds = (0.0, len(paths) - 1.0)
+        self._variable = len(paths) == 1 and load(paths[0].absolute()).model.levels > 1
+        if self._variable:
+            self.parameter, self.whole = "quality", False
+            self.settings, self.bounds = LADDER, (0.0, 100.0)
+        else:
+            self.parameter = "weights file"
+            self.settings, self.bounds = tuple(float(k) for k in range(len(paths))), (0.0, len(paths) - 1.0)
 
     def options(self) -> dict[str, object]:
         return {"sha256": {path.name: hashlib.sha256(path.read_bytes()).hexdigest()[:16] for path in self.paths}}
 
     def encode(self, pixels: np.ndarray, setting: float) -> bytes:
+        if self._variable:
+            return latens.encode(pixels, model=self.paths[0], quality=self.check(setting))
         return latens.encode(pixels, model=self.paths[int(self.check(setting))])
 
     def decode(self, data: bytes) -> np.ndarray:

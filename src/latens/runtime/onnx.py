@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import onnxruntime
 
 from latens.errors import WeightsError
+
+
+def _cores() -> int:
+    """Those that this process may use: two threads on one core wait for each other."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class PixelNetwork:
@@ -13,12 +20,13 @@ class PixelNetwork:
 
     Args:
         graph: the serialised ONNX model
-        threads: of this network; 0 lets the runtime choose (one a core)
+        threads: of this network; 0 is one for every core that the process may use
     """
 
     def __init__(self, graph: bytes, threads: int = 0) -> None:
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
+        options.intra_op_num_threads = threads or _cores()
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # a busy core costs all of them
         options.log_severity_level = 3
         options.enable_cpu_mem_arena = False  # pictures differ in size: freed memory goes back
         try:

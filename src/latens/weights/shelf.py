@@ -6,32 +6,49 @@ import json
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from latens.errors import UnknownModelError, UsageError, WeightsError
 
 HERE = Path(__file__).parent
 
 
+LADDER = (5.0, 20.0, 35.0, 50.0, 65.0, 80.0, 95.0)  # qualities at which variable rate is measured
+
+
+class Measured(NamedTuple):
+    """Means over the 24 Kodak pictures: files on disk, 8-bit RGB."""
+
+    quality: float
+    bpp: float
+    psnr: float
+    ms_ssim: float
+
+
 @dataclass(frozen=True)
 class RatePoint:
-    """One set of shipped weights and what was measured with it on Kodak (files, 8-bit RGB)."""
+    """One set of shipped weights, of one rate or of variable rate, and what was measured with it."""
 
     name: str
     quality: tuple[float, float]  # chosen for low <= q < high; the last one also for its high
-    lmbda: float
+    lmbda: float  # of the highest rate
     fingerprint: str
     parameters: int
     kmac_per_pixel: tuple[float, float]  # analysis, synthesis
     bytes: int
     training: str
-    kodak_bpp: float | None = None
-    kodak_psnr: float | None = None
-    kodak_ms_ssim: float | None = None
+    levels: int = 1  # more than one: every quality is another rate
+    kodak: tuple[Measured, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("quality", "kmac_per_pixel"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
+        object.__setattr__(self, "kodak", tuple(Measured(*row) for row in self.kodak))
+
+    @property
+    def qualities(self) -> tuple[float, ...]:
+        """At which it is measured: the middle of its range, or a ladder over all of it."""
+        return LADDER if self.levels > 1 else (sum(self.quality) / 2,)
 
 
 @dataclass(frozen=True)
