@@ -187,13 +187,21 @@ def write(
     return mark
 
 
-@lru_cache(maxsize=16)
 def load(path: Path) -> Weights:
-    """Read an .ltm file; the last few stay in memory, ready to run.
+    """Read an .ltm file; the last few stay in memory, ready to run, until their files change.
 
     Raises:
         WeightsError: missing, damaged, or of a model this version does not know
     """
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read as weights: {error}") from error
+    return _load(path, found.st_mtime_ns, found.st_size)
+
+
+@lru_cache(maxsize=16)
+def _load(path: Path, changed: int, size: int) -> Weights:
     try:
         with zipfile.ZipFile(path) as archive:
             return Weights({name: archive.read(name) for name in archive.namelist()}, path.name)
