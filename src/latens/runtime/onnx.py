@@ -8,7 +8,7 @@ import onnxruntime
 from latens.errors import WeightsError
 
 
-class PixelNetwork:
+class OnnxNetwork:
     """An ONNX graph ready to run; (B, C, H, W) float32 in and out.
 
     Args:
