@@ -41,12 +41,13 @@ BELOW: dict[str, set[str]] = {
 }  # fmt: skip
 TRAINS = {"cli/train.py"}  # the only files outside train that may import it
 FRAMEWORKS = {
-    "torch": ("train/", "transforms/torch_modules.py", "cli/train.py"),
+    "torch": ("train/", "transforms/torch_modules.py", "runtime/pytorch.py", "cli/train.py"),
     "torchvision": ("train/",),
     "tensorboard": ("train/",),
     "pytorch_msssim": (),
     "onnx": ("transforms/onnx_graph.py",),
-    "onnxruntime": ("runtime/",),
+    "onnxruntime": ("runtime/onnx.py",),
+    "openvino": ("runtime/openvino.py",),
     "constriction": ("coding/",),
     "typer": ("cli/",),
 }
@@ -165,6 +166,8 @@ def test_frameworks_are_found_where_they_are_expected() -> None:
         ("torch", "cli/train.py"),
         ("onnx", "transforms/onnx_graph.py"),
         ("onnxruntime", "runtime/onnx.py"),
+        ("openvino", "runtime/openvino.py"),
+        ("torch", "runtime/pytorch.py"),
     ):
         assert framework in {module.split(".")[0] for module in imports_of(ROOT / path)}
 

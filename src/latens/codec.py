@@ -22,6 +22,7 @@ from latens.entropy.channels import Decode, Encode
 from latens.errors import ChecksumError, DriftError, FormatError, TooLargeError, WeightsError
 from latens.image import PictureSource, read_picture
 from latens.opened import Encoded
+from latens.runtime import DEFAULT, Runtime, choose
 from latens.weights.package import Weights, load
 from latens.weights.shelf import by_fingerprint, select
 
@@ -40,6 +41,8 @@ def encode(
     quality: float = 50,
     model: Name = DEFAULT_MODEL,
     max_pixels: int = MAX_PIXELS,
+    runtime: str | None = None,
+    threads: int | None = None,
 ) -> bytes:
     """Encode a picture as the bytes of a .ltn file.
 
@@ -49,13 +52,17 @@ def encode(
             chooses among the model's rate points
         model: a shipped model's id, or the path of a weights file (.ltm)
         max_pixels: refuse larger pictures
+        runtime: what runs the networks, ``onnx``, ``openvino`` or ``torch``; by default LATENS_RUNTIME of the
+            environment, else ``onnx``
+        threads: of the runtime, 0 for one a core; by default LATENS_THREADS, else 0
 
     Raises:
         PictureError: unreadable, too large, or of a kind latens does not encode yet
-        UsageError: no such model or quality
+        UsageError: no such model, quality, runtime or number of threads
         WeightsError: the weights file cannot be used
+        MissingExtraError: the runtime is not installed
     """
-    weights = load(select(os.fspath(model), quality))
+    weights = load(select(os.fspath(model), quality), choose(runtime, threads))
     picture = read_picture(image, max_pixels=max_pixels)
     picture.warn()
     pixels = picture.pixels
@@ -75,11 +82,23 @@ def encode(
 
 @overload
 def decode(
-    data: Encoded, *, output: Literal["image"] = ..., weights: Name | None = ..., max_pixels: int = ...
+    data: Encoded,
+    *,
+    output: Literal["image"] = ...,
+    weights: Name | None = ...,
+    max_pixels: int = ...,
+    runtime: str | None = ...,
+    threads: int | None = ...,
 ) -> Image: ...
 @overload
 def decode(
-    data: Encoded, *, output: Literal["array"], weights: Name | None = ..., max_pixels: int = ...
+    data: Encoded,
+    *,
+    output: Literal["array"],
+    weights: Name | None = ...,
+    max_pixels: int = ...,
+    runtime: str | None = ...,
+    threads: int | None = ...,
 ) -> np.ndarray: ...
 def decode(
     data: Encoded,
@@ -87,6 +106,8 @@ def decode(
     output: Literal["image", "array"] = "image",
     weights: Name | None = None,
     max_pixels: int = MAX_PIXELS,
+    runtime: str | None = None,
+    threads: int | None = None,
 ) -> Image | np.ndarray:
     """Decode a .ltn file, given as its bytes or its path.
 
@@ -94,12 +115,15 @@ def decode(
         output: ``image`` for a PIL image, ``array`` for uint8 (H, W, 3)
         weights: the path of the weights file (.ltm) it was written with, if they are not shipped ones
         max_pixels: refuse larger pictures before any memory is taken for them
+        runtime, threads: as in `encode`; the latents do not depend on them, and pixels by one level at most
 
     Raises:
         FileError: see `latens.errors`; never a wrong picture
         TooLargeError: more than ``max_pixels``
+        UsageError: no such runtime or number of threads
+        MissingExtraError: the runtime is not installed
     """
-    header, found, y_hat, _ = _symbols(data, weights, max_pixels, Decode)
+    header, found, y_hat, _ = _symbols(data, weights, max_pixels, Decode, choose(runtime, threads))
     if found.gains and header.quality is not None:
         y_hat = found.gains.restored(y_hat, header.quality)
     pixels = _to_pixels(found.g_s(y_hat))[: header.height, : header.width]
@@ -123,7 +147,11 @@ Played = TypeVar("Played", bound=Decode)
 
 
 def _symbols(
-    data: Encoded, weights: Name | None, max_pixels: int, play: type[Played]
+    data: Encoded,
+    weights: Name | None,
+    max_pixels: int,
+    play: type[Played],
+    runtime: Runtime = DEFAULT,
 ) -> tuple[Header, Weights, np.ndarray, Played]:
     """Everything of decoding up to the latents: (1, M, H/stride, W/stride), checked to be those encoded."""
     if not isinstance(data, bytes | bytearray | memoryview):
@@ -132,7 +160,7 @@ def _symbols(
     container = unpack(bytes(data))
     header, (tile, *_) = container.header, container.tiles
     check_kind(header)
-    found = find_weights(header, weights)
+    found = find_weights(header, weights, runtime)
     if (header.quality is None) != (found.gains is None):
         kind = "of variable rate, and the file names no" if found.gains else "of one rate, and the file names a"
         raise FormatError(f"{found.model.id} of {found.source} is {kind} quality")
@@ -148,10 +176,10 @@ def _symbols(
     return header, found, y_hat, channel
 
 
-def find_weights(header: Header, path: Name | None) -> Weights:
+def find_weights(header: Header, path: Name | None, runtime: Runtime = DEFAULT) -> Weights:
     """The weights a header names: shipped ones, or those of ``path`` if their fingerprint agrees."""
     chosen = by_fingerprint(header.model, header.fingerprint) if path is None else Path(path).absolute()
-    found = load(chosen)
+    found = load(chosen, runtime)
     if found.fingerprint != header.fingerprint:
         raise WeightsError(
             f"the file was written with weights {header.fingerprint.hex()}, "

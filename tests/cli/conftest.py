@@ -41,8 +41,8 @@ class Codec:
     header: dict[str, Any] = field(default_factory=dict)
     during_encode: Callable[[], None] = lambda: None
 
-    def encode(self, image: np.ndarray, *, quality: float, model: str, max_pixels: int) -> bytes:
-        self.calls.append({"quality": quality, "model": model, "max_pixels": max_pixels})
+    def encode(self, image: np.ndarray, *, quality: float, model: str, max_pixels: int, **more: Any) -> bytes:
+        self.calls.append({"quality": quality, "model": model, "max_pixels": max_pixels, **more})
         self.during_encode()
         if model == "nonesuch":
             raise UsageError("model is 'nonesuch', and must be one of: stored")

@@ -72,6 +72,8 @@ def test_json_tells_sizes_and_model(run, file: Path) -> None:
 def test_limits_and_weights_reach_the_codec(run, file: Path, codec) -> None:
     assert run("decode", file, "--max-pixels", "48", "--weights", "run/model.ltm").status == 0
     assert codec.calls == [{"max_pixels": 48, "weights": "run/model.ltm"}]
+    assert run("decode", file, "--runtime", "torch", "--threads", "0", "-f").status == 0
+    assert codec.calls[1] == {"max_pixels": 2**28, "runtime": "torch", "threads": 0}
     status, _, err = run("decode", file, "-f", "--max-pixels", "47")
     assert status == 1 and "47" in err
 

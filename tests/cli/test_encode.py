@@ -31,6 +31,13 @@ def test_the_file_lies_beside_the_picture_and_the_report_on_stderr(run, picture:
 def test_options_reach_the_codec(run, picture: Path, codec) -> None:
     assert run("encode", picture, "-q", "12.5", "--model", "stored", "--max-pixels", "48").status == 0
     assert codec.calls == [{"quality": 12.5, "model": "stored", "max_pixels": 48}]
+    assert run("encode", picture, "--runtime", "openvino", "--threads", "2", "-f").status == 0
+    assert (codec.calls[1]["runtime"], codec.calls[1]["threads"]) == ("openvino", 2)
+
+
+def test_a_negative_number_of_threads_is_refused_before_any_work(run, picture: Path, codec) -> None:
+    status, _, err = run("encode", picture, "--threads", "-1")
+    assert (status, codec.calls) == (2, []) and "threads is -1, and must be at least 0" in err
 
 
 def test_quiet_says_nothing(run, picture: Path) -> None:

@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch", reason="compares runtimes")
 pytest.importorskip("onnx", reason="compares runtimes")
 
 from latens.entropy.planes import convolved, deconvolved  # noqa: E402
-from latens.runtime import PixelNetwork  # noqa: E402
+from latens.runtime.onnx import OnnxNetwork  # noqa: E402
 from latens.transforms import Conv, Deconv  # noqa: E402
 from latens.transforms.onnx_graph import to_onnx  # noqa: E402
 
@@ -49,7 +49,7 @@ def everywhere(layer: Conv | Deconv, integers: bool) -> Sums:
     graph = to_onnx((layer,), [{"weight": weight, "bias": bias}], "float32")
     pad, tensors = layer.kernel // 2, (torch.from_numpy(x), torch.from_numpy(weight))
     for threads in (1, 2):
-        found[f"onnxruntime {threads}"] = PixelNetwork(graph, threads=threads)(x)
+        found[f"onnxruntime {threads}"] = OnnxNetwork(graph, threads=threads)(x)
         torch.set_num_threads(threads)
         if isinstance(layer, Deconv):
             out = torch.nn.functional.conv_transpose2d(*tensors, stride=2, padding=pad, output_padding=1)

@@ -7,7 +7,7 @@ torch = pytest.importorskip("torch", reason="needs the extra train")
 pytest.importorskip("onnx", reason="needs the extra train")
 
 from latens.errors import WeightsError  # noqa: E402
-from latens.runtime import PixelNetwork  # noqa: E402
+from latens.runtime.onnx import OnnxNetwork  # noqa: E402
 from latens.systems import Balle2017  # noqa: E402
 from latens.transforms import GDN, Conv, Deconv, Network, Shift  # noqa: E402
 from latens.transforms.onnx_graph import DROPPED, to_onnx  # noqa: E402
@@ -36,7 +36,7 @@ def both(network: Network, x: np.ndarray, storage: str = "float32") -> tuple[np.
     module = random_module(network)
     with torch.no_grad():
         expected = module(torch.from_numpy(x)).numpy()
-    found = PixelNetwork(to_onnx(network, arrays(module), storage), threads=1)(x)  # type: ignore[arg-type]
+    found = OnnxNetwork(to_onnx(network, arrays(module), storage), threads=1)(x)  # type: ignore[arg-type]
     assert found.dtype == np.float32 and found.shape == expected.shape
     return found, expected
 
@@ -124,4 +124,4 @@ def test_compact_storages_make_smaller_graphs() -> None:
 
 def test_a_graph_that_is_none_is_refused() -> None:
     with pytest.raises(WeightsError, match="a network cannot be loaded"):
-        PixelNetwork(b"not a graph")
+        OnnxNetwork(b"not a graph")

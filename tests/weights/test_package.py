@@ -175,22 +175,20 @@ def test_any_flipped_byte_of_the_file_is_refused_or_harmless(path: Path, tmp_pat
     """Flips that the zip does not notice lie in dates and attributes: what is read is the same."""
     data = path.read_bytes()
     whole = members_of(path)
-    target = tmp_path / "flipped.ltm"
     refused = 0
     with zipfile.ZipFile(path) as archive:  # every byte around the members' data, and a sample of these
         starts = [entry.header_offset for entry in archive.infolist()]
     places = {at + k for at in starts for k in range(60)} | set(range(archive.start_dir, len(data)))
     places |= set(np.linspace(0, len(data) - 1, 300).astype(int).tolist())
     for at in sorted(place for place in places if place < len(data)):
+        target = tmp_path / f"{at}.ltm"  # one name each: two writes within a clock's tick look alike
         target.write_bytes(data[:at] + bytes([data[at] ^ 0x21]) + data[at + 1 :])
-        load.cache_clear()
         try:
             found = load(target)
         except WeightsError:
             refused += 1
             continue
         assert found.members == whole, f"byte {at} changed what was read"
-    load.cache_clear()
     assert refused > 300
 
 
@@ -199,7 +197,6 @@ def test_no_truncation_is_read(path: Path, tmp_path: Path) -> None:
     target = tmp_path / "cut.ltm"
     for end in (0, 1, 100, len(data) // 2, len(data) - 30, len(data) - 1):
         target.write_bytes(data[:end])
-        load.cache_clear()
         with pytest.raises(WeightsError):
             load(target)
 

@@ -1,7 +1,7 @@
 """``latens decode``."""
 
 import time
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -32,6 +32,8 @@ def decode(
         typer.Option("--weights", metavar="FILE", help="The .ltm it was encoded with, if not a shipped model's."),
     ] = None,
     max_pixels: options.MaxPixels = options.MAX_PIXELS,
+    runtime: options.Runtime = None,
+    threads: options.Threads = None,
     as_json: options.DataJson = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -47,6 +49,7 @@ def decode(
       latens decode - -o - --format ppm < photo.ltn | display
     """
     options.check_range("max-pixels", max_pixels, 1)
+    more = options.running(runtime, threads)
     if out is None:
         out = source.target_beside(file, f".{(format or DEFAULT_FORMAT).lstrip('.')}")
     output.check_target(out, file, force)
@@ -57,7 +60,7 @@ def decode(
 
         kind = format_named(format or (DEFAULT_FORMAT if out == output.STANDARD else out))
         data = source.read(file)
-        more: dict[str, Any] = {} if weights is None else {"weights": weights}
+        more |= {} if weights is None else {"weights": weights}
         image = latens.decode(data, max_pixels=max_pixels, **more)
         picture = write_picture(image, kind)
         output.write(out, picture, force)

@@ -25,6 +25,8 @@ def encode(
     ] = options.MODEL,
     force: options.Force = False,
     max_pixels: options.MaxPixels = options.MAX_PIXELS,
+    runtime: options.Runtime = None,
+    threads: options.Threads = None,
     as_json: options.DataJson = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -42,6 +44,7 @@ def encode(
     """
     options.check_range("quality", quality, 0, 100)
     options.check_range("max-pixels", max_pixels, 1)
+    running = options.running(runtime, threads)
     target = source.target_beside(picture, ".ltn") if out is None else out
     output.check_target(target, picture, force)
     start = time.perf_counter()
@@ -52,7 +55,7 @@ def encode(
         given = source.read(picture) if picture == output.STANDARD else picture
         pixels, dropped = read_picture(given, max_pixels=max_pixels)
         input_bytes = len(given) if isinstance(given, bytes) else os.path.getsize(given)
-        data = latens.encode(pixels, quality=quality, model=model, max_pixels=max_pixels)
+        data = latens.encode(pixels, quality=quality, model=model, max_pixels=max_pixels, **running)
         output.write(target, data, force)
     seconds = time.perf_counter() - start
     to_stdout = target == output.STANDARD

@@ -1,7 +1,7 @@
 """Options that several commands share."""
 
 import math
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -28,6 +28,22 @@ DataJson = Annotated[
 ]
 Quiet = Annotated[
     bool, typer.Option("--quiet", help="No report and no progress; warnings and errors are still said.")
+]
+Runtime = Annotated[
+    str | None,
+    typer.Option(
+        metavar="onnx|openvino|torch",
+        help="What runs the networks; LATENS_RUNTIME in the environment does the same. Default: onnx.",
+        show_default=False,
+    ),
+]
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="Of the runtime; LATENS_THREADS in the environment does the same. Default: one a core.",
+        show_default=False,
+    ),
 ]
 Anchor = Annotated[
     str | None, typer.Option(metavar="ID", help="BD-rates against this codec, measured or published.")
@@ -60,6 +76,13 @@ def anchor_curve(
     found = {curve.id: curve for curve in together(measured, others)}
     check_anchor(anchor, anchors, [curve.id for curve in measured])
     return found[anchor]
+
+
+def running(runtime: str | None, threads: int | None) -> dict[str, Any]:
+    """What ``--runtime`` and ``--threads`` say to the library; what was not given, it decides."""
+    if threads is not None:
+        check_range("threads", threads, 0)
+    return {name: value for name, value in (("runtime", runtime), ("threads", threads)) if value is not None}
 
 
 def check_range(name: str, value: float, least: float, most: float = math.inf) -> None:

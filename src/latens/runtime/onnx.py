@@ -15,7 +15,7 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-class PixelNetwork:
+class OnnxNetwork:
     """An ONNX graph ready to run; (B, C, H, W) float32 in and out.
 
     Args:

@@ -9,7 +9,7 @@ import torch
 from latens.errors import TrainingError
 from latens.train.noise import Trainable
 from latens.transforms.onnx_graph import from_onnx
-from latens.transforms.torch_modules import GDN
+from latens.transforms.torch_modules import fill
 from latens.weights.package import load
 
 
@@ -33,14 +33,7 @@ def restore(path: Path, radius: int) -> tuple[Trainable, tuple[float, ...]]:
             stored = from_onnx(network, weights.members[f"{name}.onnx"])
         except ValueError as error:
             raise TrainingError(f"{path} cannot be trained further: {error}") from error
-        for arrays, target in zip(stored, module.networks[name], strict=True):  # type: ignore[call-overload]
-            tensors = {key: torch.from_numpy(value.copy()) for key, value in arrays.items()}
-            if isinstance(target, GDN):
-                target.gamma_root.copy_((tensors["gamma"] + target.PEDESTAL).sqrt())
-                target.beta_root.copy_((tensors["beta"] + target.PEDESTAL).sqrt())
-            elif tensors:
-                target.weight.copy_(tensors["weight"])
-                target.bias.copy_(tensors["bias"])
+        fill(module.networks[name], stored)  # type: ignore[arg-type]
     if module.gains is not None and weights.gains is not None:
         module.gains.gain.copy_(torch.from_numpy(weights.gains.gain))
         module.gains.inverse.copy_(torch.from_numpy(weights.gains.inverse))

@@ -235,3 +235,21 @@ def build(network: layers.Network) -> nn.Sequential:
 def arrays(module: nn.Sequential) -> list[Arrays]:
     """The weights of a module made by `build`, one dict of float32 arrays a layer."""
     return [layer.arrays() for layer in module]  # type: ignore[operator]
+
+
+@torch.no_grad()
+def fill(module: nn.Sequential, weights: list[Arrays]) -> None:
+    """The inverse of `arrays`: write weights into a module made by `build`.
+
+    Raises:
+        ValueError: an array of another shape than the module's
+    """
+    for layer, found in zip(module, weights, strict=True):
+        for name, array in found.items():
+            value = torch.from_numpy(array.copy())
+            if isinstance(layer, GDN):
+                name, value = f"{name}_root", (value + layer.PEDESTAL).sqrt()
+            target = layer.get_parameter(name)
+            if target.shape != value.shape:
+                raise ValueError(f"{name} has shape {tuple(value.shape)}, and must have {tuple(target.shape)}")
+            target.copy_(value)

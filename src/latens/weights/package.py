@@ -32,7 +32,7 @@ from latens.coding import Tables
 from latens.entropy.channels import Group, PriorTables
 from latens.entropy.integer import IntegerNetwork
 from latens.errors import WeightsError
-from latens.runtime import PixelNetwork
+from latens.runtime import DEFAULT, PixelNetwork, Runtime, pixel_network
 from latens.systems import MODELS, Model
 from latens.transforms.gains import Gains
 
@@ -42,10 +42,10 @@ MEMBERS = ("card.json", "g_a.onnx", "g_s.onnx", *(f"{array}.npy" for array in AR
 
 
 class Weights:
-    """The members of an .ltm file; networks and tables are made when first asked for."""
+    """The members of an .ltm file; tables, and networks for ``runtime``, are made when first asked for."""
 
-    def __init__(self, members: Mapping[str, bytes], source: str) -> None:
-        self.members, self.source = members, source
+    def __init__(self, members: Mapping[str, bytes], source: str, runtime: Runtime = DEFAULT) -> None:
+        self.members, self.source, self.runtime = members, source, runtime
         self._need(MEMBERS)
         try:
             self.card: dict[str, Any] = json.loads(members["card.json"])
@@ -105,12 +105,15 @@ class Weights:
     @cached_property
     def g_a(self) -> PixelNetwork:
         """Analysis: (1, 3, H, W) in [0, 1] -> (1, M, H/stride, W/stride)."""
-        return PixelNetwork(self.members["g_a.onnx"])
+        return self._pixel_network("g_a")
 
     @cached_property
     def g_s(self) -> PixelNetwork:
         """Synthesis, the way back."""
-        return PixelNetwork(self.members["g_s.onnx"])
+        return self._pixel_network("g_s")
+
+    def _pixel_network(self, name: str) -> PixelNetwork:
+        return pixel_network(self.model.networks()[name], self.members[f"{name}.onnx"], self.runtime)
 
     def network(self, name: str) -> Callable[..., np.ndarray]:
         """A network of the model: exact integers, or a float graph.
@@ -120,7 +123,7 @@ class Weights:
             InexactError: integers whose sums are not proven
         """
         if name not in self.model.exact():
-            return PixelNetwork(self.members[f"{name}.onnx"])
+            return self._pixel_network(name)
         here = [member[: -len(".npy")] for member in self.members if member.startswith(f"{name}.")]
         arrays = {member[len(name) + 1 :]: self._array(member) for member in here}
         return IntegerNetwork.from_arrays(self.model.networks()[name], arrays)
@@ -187,7 +190,7 @@ def write(
     return mark
 
 
-def load(path: Path) -> Weights:
+def load(path: Path, runtime: Runtime = DEFAULT) -> Weights:
     """Read an .ltm file; the last few stay in memory, ready to run, until their files change.
 
     Raises:
@@ -197,13 +200,13 @@ def load(path: Path) -> Weights:
         found = path.stat()
     except OSError as error:
         raise WeightsError(f"{path} cannot be read as weights: {error}") from error
-    return _load(path, found.st_mtime_ns, found.st_size)
+    return _load(path, runtime, found.st_mtime_ns, found.st_size)
 
 
 @lru_cache(maxsize=16)
-def _load(path: Path, changed: int, size: int) -> Weights:
+def _load(path: Path, runtime: Runtime, changed: int, size: int) -> Weights:
     try:
         with zipfile.ZipFile(path) as archive:
-            return Weights({name: archive.read(name) for name in archive.namelist()}, path.name)
+            return Weights({name: archive.read(name) for name in archive.namelist()}, path.name, runtime)
     except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise WeightsError(f"{path} cannot be read as weights: {error}") from error
