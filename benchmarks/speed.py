@@ -1,15 +1,18 @@
-"""Speed and memory of a latens model on one 768x512 picture, at default threads.
+"""Speed and memory of latens models on one 768x512 picture, at default threads, beside CompressAI's.
 
-Command (about a minute; nothing else should be running)::
+Command (minutes; nothing else should be running)::
 
-    python benchmarks/speed.py --data DIR --out docs/benchmarks/speed.json [--model ID] [--compressai]
+    python benchmarks/speed.py --data DIR --out docs/benchmarks/speed.json [--model ID ...] [--compressai]
 
 The first 768x512 picture of DIR is taken. First come fresh processes, ``latens encode``, ``latens decode``
 and ``latens info`` at every rate point: the wall time from start to exit (Python, imports, weights, files)
 and the peak of resident memory as the kernel counted it. Then the library in this process: ``latens.encode``
 and ``latens.decode``, entropy coding included, after one call that is not counted. All times are medians of
-``--runs``. ``--compressai`` times CompressAI's bmshj2018-factorized in the same way, with random weights (its
-own are a download; its time hardly depends on them), if that package can be imported.
+``--runs``. A model is a shipped one's id or the path of an .ltm file; without ``--model``, all that are shipped.
+
+``--compressai`` times CompressAI's architecture of the same paper in the same way, right after ours, if that
+package can be imported: N = M = 192, random weights (its own are a download; its time hardly depends on them).
+Calls that take longer than `PATIENCE` seconds get fewer runs, and the report says how many.
 
 The processes run first because Linux hands a child its parent's peak: this process must still be small then.
 """
@@ -37,6 +40,14 @@ from rich.table import Table
 from latens.errors import LatensError, UsageError
 
 SIZE = (768, 512)
+PATIENCE = 8.0  # seconds of a call from which on it gets `FEW` runs, the first one counted
+FEW = 3
+ARCHITECTURES = {  # of CompressAI, by the papers they share with ours
+    "balle2017": ("bmshj2018-factorized", "FactorizedPrior"),
+    "balle2018": ("bmshj2018-hyperprior", "ScaleHyperprior"),
+    "minnen2018": ("mbt2018", "JointAutoregressiveHierarchicalPriors"),
+}
+WIDTH = 192  # its N and M
 
 
 class Process(NamedTuple):
@@ -46,11 +57,15 @@ class Process(NamedTuple):
     peak_mb: float
 
 
+Fresh = tuple[Process, Process, Process]  # encode, decode and info
+
+
 class Point(NamedTuple):
     """What was measured at one rate point."""
 
     name: str
     quality: float
+    fingerprint: str  # of the weights
     bytes: int
     encode_s: float
     decode_s: float
@@ -68,15 +83,16 @@ def find_picture(folder: Path) -> Path:
     raise UsageError(f"folder {folder}: no PNG of {SIZE[0]}x{SIZE[1]} pixels in it")
 
 
-def median_seconds(call: Callable[[], Any], runs: int) -> float:
-    """The median wall time of a call, after one that is not counted."""
-    call()
+def median_seconds(call: Callable[[], Any], runs: int) -> tuple[float, int]:
+    """The median wall time of a call after one that is not counted, and of how many; see `PATIENCE`."""
     times = []
-    for _ in range(runs):
+    while len(times) < runs + 1:
         start = time.perf_counter()
         call()
         times.append(time.perf_counter() - start)
-    return median(times)
+        if times[0] > PATIENCE and len(times) == FEW:
+            return median(times), FEW
+    return median(times[1:]), runs
 
 
 def process(arguments: list[str], runs: int) -> Process:
@@ -100,9 +116,10 @@ def process(arguments: list[str], runs: int) -> Process:
 
 def measure_processes(
     model: str, qualities: list[float], picture: Path, runs: int
-) -> list[tuple[Process, Process, Process]]:
+) -> list[Fresh]:
     """Fresh encode, decode and info processes at every quality."""
     results = []
+    weights = ["--weights", model] if model.endswith(".ltm") else []
     with tempfile.TemporaryDirectory() as folder:
         for quality in qualities:
             file, out = f"{folder}/{quality}.ltn", f"{folder}/{quality}.png"
@@ -110,54 +127,66 @@ def measure_processes(
             results.append(
                 (
                     process(encode, runs),
-                    process(["decode", file, "-o", out, "-f"], runs),
+                    process(["decode", file, "-o", out, "-f", *weights], runs),
                     process(["info", file], runs),
                 )
             )
     return results
 
 
-def measure(model_id: str, picture: Path, runs: int) -> list[Point]:
-    """Every rate point of a model: processes first, then the library (the module's docstring says why)."""
+def ladder(model: str) -> list[tuple[str, float]]:
+    """The names and qualities of a shipped model's rate points, lowest first; a weights file has one."""
+    from latens.weights.shelf import shipped
+
+    if model.endswith(".ltm"):
+        return [(Path(model).stem, 50.0)]
+    models = {info.id: info for info in shipped()}
+    if model not in models:
+        raise UsageError(f"model {model!r}: choose from {', '.join(models)}, or name an .ltm file")
+    return sorted(((p.name, sum(p.quality) / 2) for p in models[model].points), key=lambda rung: rung[1])
+
+
+def measure(model: str, picture: Path, runs: int, processes: list[Fresh]) -> list[Point]:
+    """Every rate point of a model through the library, beside its processes."""
     import latens
 
-    models = {model.id: model for model in latens.models()}
-    if model_id not in models:
-        raise UsageError(f"model {model_id!r}: choose from {', '.join(models)}")
-    ladder = [(p.name, sum(p.quality) / 2) for p in models[model_id].points]
-    ladder.sort(key=lambda rung: rung[1])
-    processes = measure_processes(model_id, [quality for _, quality in ladder], picture, runs)
     image = Image.open(picture).convert("RGB")
+    weights = Path(model) if model.endswith(".ltm") else None
     points = []
-    for (name, quality), of_processes in zip(ladder, processes, strict=True):
-        data = latens.encode(image, quality=quality, model=model_id)
-        encode_s = median_seconds(lambda q=quality: latens.encode(image, quality=q, model=model_id), runs)
-        decode_s = median_seconds(lambda d=data: latens.decode(d), runs)
-        points.append(Point(name, quality, len(data), encode_s, decode_s, *of_processes))
+    for (name, quality), of_processes in zip(ladder(model), processes, strict=True):
+        data = latens.encode(image, quality=quality, model=model)
+        encode_s, _ = median_seconds(lambda q=quality: latens.encode(image, quality=q, model=model), runs)
+        decode_s, _ = median_seconds(lambda d=data: latens.decode(d, weights=weights), runs)
+        mark = latens.open(data).header.fingerprint.hex()
+        points.append(Point(name, quality, mark, len(data), encode_s, decode_s, *of_processes))
     return points
 
 
-def measure_compressai(picture: Path, runs: int) -> dict[str, Any] | None:
-    """CompressAI's bmshj2018-factorized (quality 4: N = 128, M = 192), or None where it is not installed."""
+def measure_compressai(model_id: str, picture: Path, runs: int) -> dict[str, Any] | None:
+    """CompressAI's model of the same paper, or None where the package is not installed."""
     try:
+        import compressai.models
         import numpy as np
         import torch
-        from compressai.zoo import bmshj2018_factorized
     except ImportError:
         return None
-    network = bmshj2018_factorized(quality=4, pretrained=False).eval()
+    name, architecture = ARCHITECTURES[model_id]
+    torch.manual_seed(0)
+    network = getattr(compressai.models, architecture)(WIDTH, WIDTH).eval()
     network.update(force=True)
     pixels = np.asarray(Image.open(picture).convert("RGB"))
     x = torch.tensor(pixels).permute(2, 0, 1)[None].float() / 255
     with torch.inference_mode():
         coded = network.compress(x)
-        encode_s = median_seconds(lambda: network.compress(x), runs)
-        decode_s = median_seconds(lambda: network.decompress(coded["strings"], coded["shape"]), runs)
+        encode_s, encode_runs = median_seconds(lambda: network.compress(x), runs)
+        decode_s, decode_runs = median_seconds(lambda: network.decompress(coded["strings"], coded["shape"]), runs)
     return {
-        "model": "bmshj2018-factorized, quality 4, random weights",
+        "model": f"{name}, N = M = {WIDTH}, random weights",
         "version": version("compressai"),
         "encode_s": encode_s,
+        "encode_runs": encode_runs,
         "decode_s": decode_s,
+        "decode_runs": decode_runs,
     }
 
 
@@ -181,49 +210,72 @@ def print_tables(model: str, points: list[Point], compressai: dict[str, Any] | N
     console.print(table)
     if compressai is None:
         return
-    for what in ("encode_s", "decode_s"):
-        theirs = compressai[what]
-        ours = median(getattr(point, what) for point in points)
+    for what in ("encode", "decode"):
+        theirs, runs = compressai[f"{what}_s"], compressai[f"{what}_runs"]
+        ours = median(getattr(point, f"{what}_s") for point in points)
         console.print(
-            f"CompressAI {compressai['version']} {compressai['model']}, {what[:-2]}: {theirs:.3f} s, "
-            f"{theirs / ours:.2f} times ours ({ours:.3f} s, median of the points)"
+            f"CompressAI {compressai['version']} {compressai['model']}, {what}: {theirs:.3f} s "
+            f"(median of {runs}), {theirs / ours:.2f} times ours ({ours:.3f} s, median of the points)"
         )
+
+
+def as_json(point: Point) -> dict[str, Any]:
+    """A point with its processes as dicts."""
+    return {k: v._asdict() if isinstance(v, Process) else v for k, v in point._asdict().items()}
+
+
+def model_of(model: str) -> str:
+    """The id of a model that may be named by its weights."""
+    if not model.endswith(".ltm"):
+        return model
+    from latens.weights.package import load
+
+    return load(Path(model).absolute()).model.id
 
 
 def main() -> int:
     """Parse, measure, write, print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder with a 768x512 PNG")
-    parser.add_argument("--model", default="balle2017", help="model id (default balle2017)")
+    parser.add_argument("--model", nargs="+", help="model ids or .ltm files (default: all shipped models)")
     parser.add_argument("--runs", type=int, default=7, help="runs a median is taken of, at least 5 (default 7)")
     parser.add_argument("--out", type=Path, help="JSON to write")
-    parser.add_argument("--compressai", action="store_true", help="time CompressAI's factorized model too")
+    parser.add_argument("--compressai", action="store_true", help="time CompressAI's models too")
     options = parser.parse_args()
     if options.runs < 5:
         parser.error(f"--runs {options.runs}: medians are taken of at least 5")
+    measured: dict[str, dict[str, Any]] = {}
+    load = os.getloadavg()[0]
     try:
         picture = find_picture(options.data)
-        points = measure(options.model, picture, options.runs)
+        if options.model is None:
+            from latens.weights.shelf import shipped
+
+            options.model = [info.id for info in shipped()]
+        fresh = {
+            model: measure_processes(model, [quality for _, quality in ladder(model)], picture, options.runs)
+            for model in options.model
+        }
+        for model in options.model:
+            points = measure(model, picture, options.runs, fresh[model])
+            theirs = measure_compressai(model_of(model), picture, options.runs) if options.compressai else None
+            if options.compressai and theirs is None:
+                print("CompressAI is not installed: no comparison", file=sys.stderr)
+            print_tables(model_of(model), points, theirs)
+            measured[model_of(model)] = {"points": [as_json(point) for point in points], "compressai": theirs}
     except LatensError as error:
         print(error, file=sys.stderr)
         return error.exit_code
-    compressai = measure_compressai(picture, options.runs) if options.compressai else None
-    if options.compressai and compressai is None:
-        print("CompressAI is not installed: no comparison", file=sys.stderr)
-    print_tables(options.model, points, compressai)
     if options.out:
+        command = f"python benchmarks/speed.py --data DIR --runs {options.runs}"
         report = {
-            "command": f"python benchmarks/speed.py --data DIR --model {options.model} --runs {options.runs}",
+            "command": command + (" --compressai" if options.compressai else ""),
             "picture": picture.name,
             "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+            "load": round(load, 2),
             "versions": {"python": platform.python_version()}
             | {name: version(name) for name in ("latens", "numpy", "onnxruntime", "pillow", "constriction")},
-            "points": [
-                point._asdict()
-                | {key: value._asdict() for key, value in point._asdict().items() if isinstance(value, Process)}
-                for point in points
-            ],
-            "compressai": compressai,
+            "models": measured,
         }
         options.out.parent.mkdir(parents=True, exist_ok=True)
         options.out.write_text(json.dumps(report, indent=1) + "\n")

@@ -126,16 +126,17 @@ def curves() -> Iterator[str]:
 
 def speed() -> Iterator[str]:
     """One row per rate point: the library, and fresh processes with their memory."""
-    measured = result("speed.json")
-    for point in measured["points"]:
-        fresh = (point[f"process_{command}"] for command in ("encode", "decode", "info"))
-        yield row(
-            point["name"], point["bytes"], f"{point['encode_s']:.3f} s", f"{point['decode_s']:.3f} s",
-            *(f"{process['seconds']:.2f} s, {process['peak_mb']:.0f} MB" for process in fresh),
-        )  # fmt: skip
-    if other := measured["compressai"]:
-        name = f"CompressAI {other['version']} {other['model']}"
-        yield row(name, "-", f"{other['encode_s']:.3f} s", f"{other['decode_s']:.3f} s", "-", "-", "-")
+    for model, measured in result("speed.json")["models"].items():
+        for point in measured["points"]:
+            fresh = (point[f"process_{command}"] for command in ("encode", "decode", "info"))
+            yield row(
+                f"{model} {point['name']}", f"`{point['fingerprint']}`", point["bytes"],
+                f"{point['encode_s']:.3f} s", f"{point['decode_s']:.3f} s",
+                *(f"{process['seconds']:.2f} s, {process['peak_mb']:.0f} MB" for process in fresh),
+            )  # fmt: skip
+        if other := measured["compressai"]:
+            name = f"CompressAI {other['version']} {other['model']}"
+            yield row(name, "-", "-", f"{other['encode_s']:.3f} s", f"{other['decode_s']:.3f} s", "-", "-", "-")
 
 
 MODELS = "| model | quality | bpp | PSNR | MS-SSIM | weights | kMAC/px, both ways |"
@@ -154,7 +155,7 @@ BD_RATES = f"| against: | {' | '.join(ANCHORS)} |"
 DEVIATIONS = "| measured here | published | PSNR, 28-37 dB | MS-SSIM, 11-19 dB |"
 CARD = "| point | quality | lambda | fingerprint | parameters | kMAC/px, both ways | weights | trained |"
 CURVES = "| codec | setting | bpp | PSNR | MS-SSIM | SSIMULACRA2 |"
-SPEED = "| point | bytes | encode | decode | `latens encode` | `latens decode` | `latens info` |"
+SPEED = "| point | weights | bytes | encode | decode | `latens encode` | `latens decode` | `latens info` |"
 
 PLACES = (
     Place("README.md", "models", MODELS, 2, models),

@@ -95,6 +95,22 @@ def test_opening_reads_the_header_and_names_model_and_weights(small: bytes) -> N
     assert np.array_equal(np.asarray(latens.open(small).decode()), latens.decode(small, output="array"))
 
 
+@pytest.mark.parametrize("kind", [bytearray, memoryview])
+def test_any_buffer_is_a_file(small: bytes, kind: type) -> None:
+    opened = latens.open(kind(small))
+    assert (opened.width, opened.height) == (48, 32)
+    expected = latens.decode(small, output="array")
+    assert np.array_equal(np.asarray(opened.decode()), expected)
+    assert np.array_equal(latens.decode(kind(small), output="array"), expected)
+
+
+def test_an_opened_buffer_does_not_change_with_its_owner(small: bytes) -> None:
+    buffer = bytearray(small)
+    opened = latens.open(buffer)
+    buffer[:] = bytes(len(buffer))
+    assert np.array_equal(np.asarray(opened.decode()), latens.decode(small, output="array"))
+
+
 def test_every_flipped_bit_is_refused(small: bytes) -> None:
     assert len(small) < 400
     for position in range(8 * len(small)):

@@ -14,7 +14,7 @@ from latens.weights.shelf import ModelInfo, RatePoint, describe
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-Encoded = bytes | str | os.PathLike[str]  # a file's bytes, or its path
+Encoded = bytes | bytearray | memoryview | str | os.PathLike[str]  # a file's bytes, or its path
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,9 @@ def open_file(source: Encoded | BinaryIO) -> LatensFile:
         FileError: not a latens file, a newer version, or a broken header
         OSError: the path cannot be read
     """
-    if isinstance(source, bytes):
-        return LatensFile(read_header(io.BytesIO(source)), source)
+    if isinstance(source, bytes | bytearray | memoryview):
+        data = bytes(source)
+        return LatensFile(read_header(io.BytesIO(data)), data)
     if isinstance(source, str | os.PathLike):
         with open(source, "rb") as stream:
             return LatensFile(read_header(stream), source)

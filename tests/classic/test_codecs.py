@@ -94,10 +94,10 @@ def test_sides_beyond_the_format_are_refused(name: str, side: int) -> None:
         CODECS[name].encode(np.zeros((side, 1, 3), np.uint8), CODECS[name].settings[0])
 
 
-@pytest.mark.parametrize("name", [name for name in CODECS if not name.startswith("bpg")])
-def test_a_picture_without_pixels_is_refused(name: str) -> None:
-    with pytest.raises((UnsupportedPictureError, MissingExtraError)):
-        CODECS[name].encode(np.zeros((0, 5, 3), np.uint8), CODECS[name].settings[0])
+@pytest.mark.parametrize("size", [(0, 5), (5, 0), (0, 0)])
+def test_a_picture_without_pixels_is_refused(codec: Codec, size: tuple[int, int]) -> None:
+    with pytest.raises(UnsupportedPictureError, match=f"{codec.id} cannot hold {size[1]} x {size[0]} pixels"):
+        codec.encode(np.zeros((*size, 3), np.uint8), codec.settings[0])
 
 
 def test_equal_pictures_give_equal_files(codec: Codec, picture: np.ndarray) -> None:

@@ -44,8 +44,9 @@ class Encoder:
         # outside its table wraps to a large number, and one minimum turns all of those into the escape.
         distance = (symbols - groups.offset).view(np.uint32)
         coded = np.minimum(distance, groups.escape.view(np.uint32)).view(np.int32)
+        encode, model = self.coder.encode, self.tables.model
         for number, start, end in groups:
-            self.coder.encode(coded[start:end], self.tables.model(number))
+            encode(coded[start:end], model(number))
         at = groups.escapes(coded)
         if at.size:
             push_escapes(self.coder, symbols[at].astype(np.int64), *groups.edges(at))
@@ -73,10 +74,10 @@ class Decoder:
     def pop(self, index: Ints) -> NDArray[np.int32]:
         """The symbols (n,) of a pass whose table numbers were index (n,)."""
         groups = Groups(self.tables, index)
-        symbols = np.empty(len(index), np.int32)
+        decode, model = self.coder.decode, self.tables.model
         try:
-            for number, start, end in groups:
-                symbols[start:end] = self.coder.decode(self.tables.model(number), end - start)
+            parts = [decode(model(number), end - start) for number, start, end in groups]
+            symbols = np.concatenate(parts) if parts else np.empty(0, np.int32)
             at = groups.escapes(symbols)
             symbols += groups.offset
             if at.size:
@@ -109,10 +110,9 @@ class Groups:
         self.escape = np.repeat(tables.sizes - 1, self.counts)
 
     def __iter__(self) -> Iterator[tuple[int, int, int]]:
-        end = 0
-        for number in np.flatnonzero(self.counts).tolist():
-            start, end = end, end + int(self.counts[number])
-            yield number, start, end
+        numbers = np.flatnonzero(self.counts)
+        ends = np.cumsum(self.counts[numbers]).tolist()
+        yield from zip(numbers.tolist(), [0, *ends], ends, strict=False)
 
     def gather(self, symbols: NDArray[np.int32]) -> NDArray[np.int32]:
         """Symbols (n,) from the pass's order to the tables'."""

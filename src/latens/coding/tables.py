@@ -105,9 +105,10 @@ class Tables:
 
     def model(self, number: int) -> Any:
         """constriction's model of one table, built when first asked for."""
-        if number not in self.models:
-            self.models[number] = categorical(self.table(number)[1])
-        return self.models[number]
+        found = self.models.get(number)
+        if found is None:
+            found = self.models[number] = categorical(self.table(number)[1])
+        return found
 
 
 def integer_table(

@@ -164,8 +164,9 @@ class _Coding:
         *,
         shape: tuple[int, ...],
     ) -> np.ndarray:
-        """Step by step; encoder and decoder predict from the same ``y_hat``."""
-        y_hat = np.zeros(shape, np.float32)
+        """Step by step; encoder and decoder predict from the same ``y_hat``, whose channels stand together."""
+        batch, channels, rows, columns = shape
+        y_hat = np.zeros((batch, rows, columns, channels), np.float32).transpose(0, 3, 1, 2)
         for step in steps:
             y_hat[step] = self._conditional(None if y is None else y[step], prior, predict(y_hat, step))
         return y_hat

@@ -183,8 +183,8 @@ class IntegerNetwork:
         if isinstance(masked, MaskedConv):
             plane = self._entered(seen_before(masked, first, inputs[1]))  # (n, taps, inputs)
         else:
-            joined = np.concatenate(inputs, 1) if len(inputs) > 1 else first
-            plane = self._entered(joined[0].transpose(1, 2, 0))  # (H, W, inputs)
+            planes = [one[0].transpose(1, 2, 0) for one in inputs]
+            plane = self._entered(np.concatenate(planes, 2) if len(planes) > 1 else planes[0])  # (H, W, inputs)
         for number, (stage, found) in enumerate(zip(self.stages, self.integers, strict=True)):
             match stage.layer:
                 case MaskedConv():
@@ -199,9 +199,10 @@ class IntegerNetwork:
 
     def _entered(self, x: np.ndarray) -> np.ndarray:
         """(..., inputs): fixed-point values as activations."""
-        a = np.floor(x * self._scale + np.float32(0.5))
-        np.clip(a, -self._high, self._high, out=a)
-        return np.asarray(a)
+        a: np.ndarray = x * self._scale
+        a += np.float32(0.5)
+        np.floor(a, out=a)
+        return np.clip(a, -self._high, self._high, out=a)
 
     def _finished(self, sums: np.ndarray, number: int) -> np.ndarray:
         """A stage's sums (H, W, outputs), used up: the next one's activations, fixed-point values at the end."""

@@ -50,6 +50,9 @@ class _Padded:
 
 def convolved(plane: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     """A convolution with zero padding; kernel (side^2, inputs, outputs)."""
+    if len(kernel) == 1:
+        rows, columns, channels = plane.shape
+        return np.asarray(plane.reshape(-1, channels) @ kernel[0]).reshape(rows, columns, -1)
     side = round(len(kernel) ** 0.5)
     pad = side // 2
     reach = range(-pad, pad + 1)
@@ -92,9 +95,11 @@ def deconvolved(layer: Deconv, plane: np.ndarray, kernel: np.ndarray) -> np.ndar
 def seen_before(layer: MaskedConv, y_hat: np.ndarray, step: Step) -> np.ndarray:
     """What a masked convolution sees from the positions of a step: (n, taps, inputs); zeros outside."""
     *_, r, c = step
-    columns = y_hat.shape[3]
+    _, channels, rows, columns = y_hat.shape
     down, right = np.array(layer.offsets).T
     at, beside = r + down, c + right  # (n, taps)
-    inside = (at >= 0) & (beside >= 0) & (beside < columns)
-    seen = y_hat[0].transpose(1, 2, 0)[np.maximum(at, 0), np.clip(beside, 0, columns - 1)]
-    return np.where(inside[..., None], seen, np.float32(0))
+    outside = (at < 0) | (beside < 0) | (beside >= columns)
+    positions = y_hat[0].transpose(1, 2, 0).reshape(rows * columns, channels)  # a view, if channels stand together
+    seen = positions[np.where(outside, 0, at * columns + beside)]
+    seen[outside] = 0
+    return np.asarray(seen)

@@ -87,6 +87,8 @@ class Bpg444(Codec):
     def encode(self, pixels: np.ndarray, setting: float) -> bytes:
         qp = int(self.check(setting))
         height, width = pixels.shape[:2]
+        if not height or not width:
+            raise UnsupportedPictureError(f"{self.id} cannot hold {width} x {height} pixels: each side needs one")
         blocks = SMALL_BLOCKS if min(height, width) < SMALL else {}
         block = blocks.get("min-cu-size", BLOCK)
         padded = np.pad(pixels, ((0, -height % block), (0, -width % block), (0, 0)), mode="edge")
