@@ -18,7 +18,7 @@ import numpy as np
 import latens
 from latens.classic import CODECS
 from latens.classic.base import Codec
-from latens.errors import LatensError, UnreadablePictureError, UsageError
+from latens.errors import LatensError, UnreadablePictureError, UsageError, WeightsError
 from latens.weights.package import load
 from latens.weights.shelf import LADDER
 
@@ -74,7 +74,7 @@ class Files(Learned):
 
     def __init__(self, name: str, paths: tuple[Path, ...]) -> None:
         self.id, self.title, self.paths = name, f"{name} ({', '.join(path.name for path in paths)})", paths
-        self._variable = len(paths) == 1 and load(paths[0].absolute()).model.levels > 1
+        self._variable = len(paths) == 1 and _levels(paths[0]) > 1
         if self._variable:
             self.parameter, self.whole = "quality", False
             self.settings, self.bounds = LADDER, (0.0, 100.0)
@@ -97,6 +97,14 @@ class Files(Learned):
             except latens.errors.WeightsError:
                 continue
         raise UnreadablePictureError(f"{self.id}: the file was written with none of its {len(self.paths)} weights")
+
+
+def _levels(path: Path) -> int:
+    """Of a weights file; 1 if it cannot be read, which encoding will say."""
+    try:
+        return load(path.absolute()).model.levels
+    except WeightsError:
+        return 1
 
 
 @lru_cache
