@@ -9,11 +9,20 @@ from skimage import data
 torch = pytest.importorskip("torch", reason="training needs PyTorch")
 
 from latens.systems import Balle2017  # noqa: E402
-from latens.train.closed_form import best_step, closed_form, fit_conv, fit_deconv, pixel_gain, rescale  # noqa: E402
+from latens.train.closed_form import (  # noqa: E402
+    best_step,
+    closed_form,
+    fit_conv,
+    fit_deconv,
+    fit_shuffled,
+    pixel_gain,
+    rescale,
+    silence,
+)
 from latens.train.data import to_input  # noqa: E402
 from latens.train.losses import distortion  # noqa: E402
 from latens.train.noise import Trainable  # noqa: E402
-from latens.transforms import Conv, Deconv  # noqa: E402
+from latens.transforms import Conv, Deconv, Depthwise, PixelShuffle, ReLU, Residual  # noqa: E402
 from latens.transforms.torch_modules import GDN, build  # noqa: E402
 
 MODEL = Balle2017(N1=24, N2=32, M=48)
@@ -85,6 +94,27 @@ def test_a_synthesis_recovers_a_linear_map_exactly(kernel: int, stride: int) -> 
     fit_deconv(fitted, y, known(y), ridge=1e-12)
     torch.testing.assert_close(fitted.weight, known.weight, atol=1e-4, rtol=0)
     torch.testing.assert_close(fitted.bias, known.bias, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("factor", [1, 2, 4])
+@torch.no_grad()
+def test_a_shuffled_synthesis_recovers_a_linear_map_exactly(factor: int) -> None:
+    torch.manual_seed(0)
+    known, fitted = (build((Conv(3, 2 * factor**2, 1), PixelShuffle(factor))) for _ in range(2))
+    y = torch.randn(2, 3, 18, 15)
+    fit_shuffled(fitted[0], y, known(y), ridge=1e-12)
+    torch.testing.assert_close(fitted[0].weight, known[0].weight, atol=1e-4, rtol=0)
+    torch.testing.assert_close(fitted[0].bias, known[0].bias, atol=1e-4, rtol=0)
+
+
+@torch.no_grad()
+def test_a_silenced_block_is_the_identity() -> None:
+    torch.manual_seed(0)
+    (block,) = build((Residual((Conv(3, 5, 1), ReLU(), Conv(5, 3, 1), Depthwise(3))),))
+    x = torch.randn(1, 3, 6, 6)
+    assert not torch.allclose(block(x), x, atol=0.1)
+    silence(block)
+    assert torch.equal(block(x), x) and block[0].weight.any()
 
 
 @torch.no_grad()

@@ -9,8 +9,19 @@ pytest.importorskip("onnx", reason="needs the extra train")
 from latens.errors import WeightsError  # noqa: E402
 from latens.runtime.onnx import OnnxNetwork  # noqa: E402
 from latens.systems import Balle2017  # noqa: E402
-from latens.transforms import GDN, Conv, Deconv, Network, Shift  # noqa: E402
-from latens.transforms.onnx_graph import DROPPED, to_onnx  # noqa: E402
+from latens.transforms import (  # noqa: E402
+    GDN,
+    Conv,
+    Deconv,
+    Depthwise,
+    LeakyReLU,
+    Network,
+    PixelShuffle,
+    PixelUnshuffle,
+    Residual,
+    Shift,
+)
+from latens.transforms.onnx_graph import DROPPED, from_onnx, to_onnx  # noqa: E402
 from latens.transforms.torch_modules import GDN as TorchGDN  # noqa: E402
 from latens.transforms.torch_modules import arrays, build  # noqa: E402
 
@@ -58,6 +69,46 @@ def test_a_transposed_convolution_is_the_same_in_both(kernel: int, stride: int) 
     found, expected = both((Deconv(3, 4, kernel, stride),), sample(2, 3, 5, 7))
     assert expected.shape == (2, 4, 5 * stride, 7 * stride)
     np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("kernel", [1, 3, 5])
+def test_a_depthwise_convolution_is_the_same_in_both(kernel: int) -> None:
+    found, expected = both((Depthwise(6, kernel),), sample(2, 6, 5, 7))
+    assert expected.shape == (2, 6, 5, 7)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("factor", [2, 8])
+def test_squares_become_the_same_channels_in_both_and_samples_again(factor: int) -> None:
+    """Sample for sample, by the description's own words."""
+    x = sample(2, 3, 2 * factor, 3 * factor)
+    found, expected = both((PixelUnshuffle(3, factor),), x)
+    for c, r, s in np.ndindex(3, factor, factor):
+        assert np.array_equal(found[:, (c * factor + r) * factor + s], x[:, c, r::factor, s::factor])
+    assert np.array_equal(found, expected)
+    back, again = both((PixelShuffle(factor),), found)
+    assert np.array_equal(back, x) and np.array_equal(again, x)
+
+
+BLOCKS: Network = (
+    Conv(3, 6, 1),
+    Residual((Conv(6, 6, 1), LeakyReLU(), Depthwise(6, 3), Conv(6, 6, 1))),
+    Residual((Conv(6, 12, 1), LeakyReLU(), Residual((Depthwise(12, 5),)), Conv(12, 6, 1))),
+)
+
+
+def test_residual_blocks_are_the_same_in_both() -> None:
+    found, expected = both(BLOCKS, sample(1, 3, 6, 8))
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    bare, _ = both(BLOCKS[:1], sample(1, 3, 6, 8))
+    assert np.abs(found - bare).max() > 0.1, "the branches say nothing: too easy"
+
+
+def test_the_weights_of_residual_blocks_come_out_of_the_graph() -> None:
+    weights = arrays(random_module(BLOCKS))
+    for stored, given in zip(from_onnx(BLOCKS, to_onnx(BLOCKS, weights, "float32")), weights, strict=True):
+        assert stored.keys() == given.keys() and all(np.array_equal(stored[k], given[k]) for k in given)
+    assert "2.1.0.weight" not in weights[2] and "2.0.weight" in weights[2]
 
 
 @pytest.mark.parametrize("form", ["squared", "absolute"])

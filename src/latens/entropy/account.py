@@ -29,9 +29,13 @@ class _Accounting(_Coding):
         self._enter(np.concatenate(self._pass).reshape(arrived.shape))
         return arrived
 
-    def gaussian(self, y: np.ndarray | None, prior: str, parameters: Parameters) -> np.ndarray:
-        arrived = super().gaussian(y, prior, parameters)
-        self._enter(np.concatenate(self._pass).reshape(arrived.shape))
+    def gaussian(
+        self, y: np.ndarray | None, prior: str, parameters: Parameters, inside: np.ndarray | None = None
+    ) -> np.ndarray:
+        arrived = super().gaussian(y, prior, parameters, inside)
+        cost = np.zeros(arrived.shape)
+        cost[np.broadcast_to(True if inside is None else inside, cost.shape)] = np.concatenate(self._pass)
+        self._enter(cost)
         return arrived
 
     def scan(

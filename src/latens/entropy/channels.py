@@ -12,7 +12,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
@@ -49,8 +49,15 @@ class Channel(Protocol):
     def factorised(self, y: Any, prior: str, *, stride: int) -> Any:
         """Independent latents with one table per channel: (B, C, H/stride, W/stride)."""
 
-    def gaussian(self, y: Any, prior: str, parameters: Parameters) -> Any:
-        """Latents that are independent given predicted ``parameters`` of their shape."""
+    def gaussian(self, y: Any, prior: str, parameters: Parameters, inside: Any = None) -> Any:
+        """Latents that are independent given predicted ``parameters`` of their shape.
+
+        With ``inside``, bool (C, H, W), the others are not coded: they are beyond the picture, and arrive as 0.
+        Training pictures have none.
+        """
+
+    def joined(self, parts: Sequence[Any]) -> Any:
+        """Arrays (B, C_i, H, W) as one, along the channels."""
 
     def scan(
         self,
@@ -142,9 +149,18 @@ class _Coding:
             table, low = table + size * (len(thresholds) + 1), high
         return q[None].astype(np.float32)
 
-    def gaussian(self, y: np.ndarray | None, prior: str, parameters: Parameters) -> np.ndarray:
+    def gaussian(
+        self, y: np.ndarray | None, prior: str, parameters: Parameters, inside: np.ndarray | None = None
+    ) -> np.ndarray:
         """Symbols relative to the predicted means, in the order of the array."""
-        return self._conditional(y, prior, parameters)
+        if inside is None:
+            return self._conditional(y, prior, parameters)
+        coded = np.broadcast_to(inside, parameters.scale.shape)
+        mean = np.broadcast_to(parameters.mean, coded.shape)[coded]
+        chosen = Parameters(mean, parameters.scale[coded])
+        y_hat = np.zeros(coded.shape, np.float32)
+        y_hat[coded] = self._conditional(None if y is None else y[coded], prior, chosen)
+        return y_hat
 
     def _conditional(self, y: np.ndarray | None, prior: str, parameters: Parameters) -> np.ndarray:
         """`gaussian`, for itself and for a step of `scan`."""
@@ -154,6 +170,9 @@ class _Coding:
         q = self._exchange(symbols, index.ravel())
         y_hat: np.ndarray = q.reshape(index.shape).astype(np.float32) + mean
         return y_hat
+
+    def joined(self, parts: Sequence[np.ndarray]) -> np.ndarray:
+        return np.concatenate(parts, 1)
 
     def scan(
         self,

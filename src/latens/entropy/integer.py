@@ -184,7 +184,8 @@ class IntegerNetwork:
             plane = self._entered(seen_before(masked, first, inputs[1]))  # (n, taps, inputs)
         else:
             planes = [one[0].transpose(1, 2, 0) for one in inputs]
-            plane = self._entered(np.concatenate(planes, 2) if len(planes) > 1 else planes[0])  # (H, W, inputs)
+            joined = np.concatenate(planes, 2) if len(planes) > 1 else planes[0]  # (H, W, inputs)
+            first, plane = joined.transpose(2, 0, 1)[None], self._entered(joined)
         for number, (stage, found) in enumerate(zip(self.stages, self.integers, strict=True)):
             match stage.layer:
                 case MaskedConv():
@@ -218,11 +219,11 @@ class IntegerNetwork:
             sums = np.where(sums < 0, np.floor(sums * slope + np.float32(0.5)), sums)
         return np.clip(sums, low, high, out=sums)
 
-    def _predictions(self, x: np.ndarray, first: np.ndarray) -> np.ndarray:
+    def _predictions(self, x: np.ndarray, given: np.ndarray) -> np.ndarray:
         if self.end is None:
             return x
         means = self.end.means
-        x = x + first if self.end.beside else x.copy()
+        x = x + given[:, : x.shape[1]] if self.end.beside else x.copy()
         x[:, :means] = np.floor(x[:, :means] * np.float32(2**FRACTION) + np.float32(0.5)) * np.float32(
             2**-FRACTION
         )

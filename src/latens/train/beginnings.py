@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from latens.entropy.order import PASSES
 from latens.errors import TrainingError
 from latens.systems import MODELS, Model
 from latens.train import checkpoint
@@ -21,7 +22,7 @@ from latens.train.options import Options
 from latens.train.prune import most_used, pruned
 
 HYPER = {"networks.h_a", "networks.h_s"}
-CONTEXT = {"networks.context", "networks.entropy_parameters"}
+CONTEXT = {"networks.context", "networks.entropy_parameters", *(f"networks.refine{k}" for k in range(PASSES))}
 FEW = 32  # pictures are enough for hyper-networks
 
 
@@ -74,8 +75,7 @@ def begin_closed_form(module: Trainable, x: Tensor, lmbdas: tuple[float, ...]) -
         module.gains.start((torch.tensor(lmbdas) / middle).sqrt())
     if "h_a" in networks:
         start_hyper(module, x[:FEW])
-    if "context" in networks:
-        start_context(module, x)
+    start_context(module, x)
 
 
 def begin_from(module: Trainable, source: Source, x: Tensor, lmbdas: tuple[float, ...]) -> list[str]:
@@ -98,7 +98,7 @@ def begin_from(module: Trainable, source: Source, x: Tensor, lmbdas: tuple[float
         taken = []  # the same shapes, and another formula
     if not set(taken) >= HYPER:  # z means nothing to another h_s
         taken = [name for name in taken if name not in HYPER | CONTEXT | {"priors.z"}]
-    elif not set(taken) >= CONTEXT:
+    elif not set(taken) >= _contexts(module):
         taken = [name for name in taken if name not in CONTEXT]
     if not {"networks.g_a", "networks.g_s"} <= set(taken):
         raise TrainingError(
@@ -132,8 +132,13 @@ def _begin_hyper(module: Trainable, taken: list[str], x: Tensor, ratio: float) -
     if hyper and "priors.z" not in taken:
         with torch.no_grad():
             module.priors["z"].fit(module.networks["h_a"](module.latents(x)))  # type: ignore[operator]
-    if "context" in module.networks and not set(taken) >= CONTEXT:
+    if not set(taken) >= _contexts(module):
         start_context(module, x)
+
+
+def _contexts(module: Trainable) -> set[str]:
+    """The networks of its context, serial or in passes; none if it has neither."""
+    return CONTEXT & {name for name, _ in _parts(module)}
 
 
 def _parts(module: Trainable) -> list[tuple[str, torch.nn.Module]]:

@@ -7,7 +7,7 @@ latents     scaled so that the unit quantiser is the Lagrangian's best uniform s
             step^2 = 12 / (2 ln 2 * lambda * 255^2 / 3) = 18 / (ln 2 * lambda * 255^2) for 3 samples a pixel;
 synthesis   each up-sampling convolution = ridge regression from what the stage receives, quantisation noise
             and the earlier stages' errors included, back to the analysis stage's input;
-GDN, IGDN   the identity (beta = 1, gamma nearly 0);
+GDN, IGDN   the identity (beta = 1, gamma nearly 0), and so is a residual block, whose last layer is 0;
 priors      fitted to the latents' histograms.
 
 At high rate a uniform quantiser of step s costs s^2/12 of squared error a latent, and one step's change of
@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from latens.train.density import PiecewiseLinearDensity
-from latens.transforms.torch_modules import GDN, Conv, Deconv
+from latens.transforms.torch_modules import GDN, Conv, Deconv, Depthwise, Residual
 
 SAMPLES = 40_000  # patches behind every covariance
 GAMMA = 1e-6
@@ -116,15 +116,38 @@ def fit_deconv(deconv: Deconv, y: Tensor, target: Tensor, ridge: float = 1e-7) -
 
 
 @torch.no_grad()
+def fit_shuffled(conv: Conv, y: Tensor, target: Tensor, ridge: float = 1e-7) -> None:
+    """The same for a 1x1 convolution whose outputs a pixel shuffle puts in order, if target is larger than y."""
+    wanted = F.pixel_unshuffle(target, target.shape[2] // y.shape[2]).transpose(0, 1).flatten(1).double()
+    features = y.transpose(0, 1).flatten(1).double()
+    features = torch.cat([features, torch.ones_like(features[:1])])  # the last row is the bias
+    gram = features @ features.T / features.shape[1]
+    gram.diagonal()[:-1].add_(ridge * gram.diagonal()[:-1].mean())
+    solution = torch.linalg.solve(gram, features @ wanted.T / features.shape[1]).T.float()
+    assert conv.bias is not None
+    conv.weight.copy_(solution[:, :-1, None, None])
+    conv.bias.copy_(solution[:, -1])
+
+
+@torch.no_grad()
+def silence(residual: Residual) -> None:
+    """Make a residual block the identity: the last layer of its branch is 0."""
+    *_, last = (layer for layer in residual if isinstance(layer, Conv | Depthwise))
+    assert last.bias is not None
+    last.weight.zero_()
+    last.bias.zero_()
+
+
+@torch.no_grad()
 def pixel_gain(g_s: nn.Sequential, channels: int) -> Tensor:
     """Squared error in the output per squared error in each latent (C,), by unit impulses."""
     side = 7
-    silence = g_s(torch.zeros(1, channels, side, side))
+    nothing = g_s(torch.zeros(1, channels, side, side))
     gains = []
     for channel in range(channels):
         impulse = torch.zeros(1, channels, side, side)
         impulse[0, channel, side // 2, side // 2] = 1
-        gains.append((g_s(impulse) - silence).square().sum())
+        gains.append((g_s(impulse) - nothing).square().sum())
     return torch.stack(gains)
 
 
@@ -145,7 +168,8 @@ def closed_form(
     """Set the weights of a chain of Conv/GDN stages, its mirror image and the prior from pictures x.
 
     Args:
-        g_a, g_s: modules built from Shift, Conv, Deconv and GDN layers, as many Convs as Deconvs
+        g_a, g_s: modules of as many stages each: g_a's are its convolutions, g_s's its `Deconv`s, or its 1x1
+            convolutions with the pixel shuffles after them; GDN and residual blocks may stand between
         x: (B, 3, H, W) in [0, 1]
         prior: of the latents, if they have a factorised one
         lmbda: weight of the MSE on the scale 0..255
@@ -154,6 +178,8 @@ def closed_form(
     for module in (*g_a, *g_s):
         if isinstance(module, GDN):
             module.reset(GAMMA)
+        elif isinstance(module, Residual):
+            silence(module)
     inputs: list[Tensor] = []
     signal = x
     for module in g_a:
@@ -175,6 +201,8 @@ def closed_form(
         for module in g_s:
             if isinstance(module, Deconv):
                 fit_deconv(module, signal, targets.pop())
+            elif isinstance(module, Conv):
+                fit_shuffled(module, signal, targets.pop())
             signal = module(signal)
         scale = (pixel_gain(g_s, last.out_channels).sqrt() / step).clamp(0.25, 4)
     if prior is not None:
@@ -191,7 +219,7 @@ def rescale(
     GDN(w) scales with w if gamma scales with 1/ratio^2, and so does IGDN, which the next layer undoes.
     """
     last = [module for module in g_a if isinstance(module, Conv)][-1]
-    first = next(module for module in g_s if isinstance(module, Deconv))
+    first = next(module for module in g_s if isinstance(module, Conv | Deconv))
     assert last.bias is not None
     last.weight.mul_(ratio)
     last.bias.mul_(ratio)

@@ -8,7 +8,7 @@ means       the latents themselves;
 positions   the logarithm of the mean magnitude of what the means leave, over the 5x5 positions around; then
             each channel's factor and constant that cost fewest bits: at worst one scale a channel.
 
-A context begins by correcting nothing: the last layer of its parameters network is 0.
+A context begins by correcting nothing, serial or in passes: the last layer of its network is 0.
 """
 
 from __future__ import annotations
@@ -68,10 +68,13 @@ def rescale_hyper(module: Trainable, ratio: float) -> None:
     networks, shift = module.networks, math.log(ratio) / STEP
     _convolutions(networks["h_a"])[0].weight.div_(ratio)
     last = _convolutions(networks["h_s"])[-1]
-    means = last.out_channels - module.model.M
+    latents = module.model.M
+    means = last.out_channels - latents * _side(last, latents) ** 2
     last.weight[:means].mul_(ratio)
     last.bias[:means].mul_(ratio)
     last.bias[means:].add_(shift)
+    for refine in _refinements(module):
+        _rescale_refinement(refine, latents, ratio, shift)
     if "context" in networks:
         networks["context"][0].weight.div_(ratio)  # type: ignore[index]
         first, *_, last = _convolutions(networks["entropy_parameters"])
@@ -83,15 +86,41 @@ def rescale_hyper(module: Trainable, ratio: float) -> None:
 
 @torch.no_grad()
 def start_context(module: Trainable, x: Tensor) -> None:
-    """A context that changes nothing yet; its first layers see inputs of spread about 1."""
+    """A context, serial or in passes, that changes nothing yet; its first layers see inputs of spread about 1."""
     networks = module.networks
     spread = module.latents(x).std((0, 2, 3)).clamp_min(0.3)
-    first, *_, last = _convolutions(networks["entropy_parameters"])
-    networks["context"][0].weight.div_(spread[:, None])  # type: ignore[index]
-    first.weight[:, : len(spread)].div_(spread[:, None, None])
-    first.weight[:, len(spread) : 2 * len(spread)].div_(COUNT / 4)
-    last.weight.zero_()
-    last.bias.zero_()
+    predictions = [spread, torch.full_like(spread, COUNT / 4)]
+    correcting = _refinements(module)
+    if "context" in networks:
+        networks["context"][0].weight.div_(spread[:, None])  # type: ignore[index]
+        correcting.append(networks["entropy_parameters"])
+    for network in correcting:
+        first, *_, last = _convolutions(network)
+        known = first.in_channels // len(spread) - 2  # latents of earlier passes; a context's features
+        inputs = torch.cat(predictions + [torch.ones_like(spread) if "context" in networks else spread] * known)
+        first.weight.div_(inputs[:, None, None])
+        last.weight.zero_()
+        last.bias.zero_()
+
+
+def _refinements(module: Trainable) -> list[Any]:
+    return [network for name, network in module.networks.items() if name.startswith("refine")]
+
+
+@torch.no_grad()
+def _rescale_refinement(refine: Any, latents: int, ratio: float, shift: float) -> None:
+    """Its inputs are means, positions, and latents of earlier passes; its outputs corrections of the first two."""
+    first, *_, last = _convolutions(refine)
+    first.bias.sub_(shift * first.weight[:, latents : 2 * latents, 0, 0].sum(1))
+    first.weight[:, :latents].div_(ratio)
+    first.weight[:, 2 * latents :].div_(ratio)
+    last.weight[:latents].mul_(ratio)
+    last.bias[:latents].mul_(ratio)
+
+
+def _side(last: Any, latents: int) -> int:
+    """Positions that a sample of h_s speaks of, per side: 1, or 2 if its channels are those of squares."""
+    return math.isqrt(int(last.out_channels) // latents)
 
 
 @torch.no_grad()
@@ -123,8 +152,14 @@ def start_hyper(module: Trainable, x: Tensor) -> None:
     _fit_synthesis(h_s, (z * factor).round(), y)
 
 
+def _arranged(h_s: Any, y: Tensor) -> Tensor:
+    """Latents as h_s predicts them: their squares are channels if it has so many."""
+    return F.pixel_unshuffle(y, _side(_convolutions(h_s)[-1], y.shape[1]))
+
+
 def _cost(h_s: Any, z_hat: Tensor, y: Tensor) -> float:
     """Bits of the rounded latents."""
+    y = _arranged(h_s, y)
     predicted = h_s(z_hat)[:, :, : y.shape[2], : y.shape[3]]
     means = predicted.shape[1] - y.shape[1]
     left = (y - predicted[:, :means]).round() if means else y.round()
@@ -133,6 +168,7 @@ def _cost(h_s: Any, z_hat: Tensor, y: Tensor) -> float:
 
 def _fit_synthesis(h_s: Any, z_hat: Tensor, y: Tensor) -> None:
     """Set h_s to predict y from z_hat."""
+    y = _arranged(h_s, y)
     last = _convolutions(h_s)[-1]
     at = list(h_s).index(last)
     features = _scaled(h_s[:at], z_hat)[:, :, : y.shape[2], : y.shape[3]]

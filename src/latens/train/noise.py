@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -56,11 +56,14 @@ class Noise:
         y = y.float()
         return y + ((y - mean).round() + mean - y).detach()
 
-    def gaussian(self, y: Tensor, prior: str, parameters: Parameters) -> Tensor:
+    def gaussian(self, y: Tensor, prior: str, parameters: Parameters, inside: Any = None) -> Tensor:
         y_tilde = self._noisy(y)
         mean, scale = parameters
         self._count(self.priors[prior].bits(y_tilde - mean, scale))  # type: ignore[operator]
         return self._arriving(y, y_tilde, mean)
+
+    def joined(self, parts: Sequence[Tensor]) -> Tensor:
+        return torch.cat(list(parts), 1)
 
     def scan(
         self,
@@ -93,7 +96,7 @@ class Rounded(Noise):
     def _noisy(self, y: Tensor) -> Tensor:
         return y.float().round()
 
-    def gaussian(self, y: Tensor, prior: str, parameters: Parameters) -> Tensor:
+    def gaussian(self, y: Tensor, prior: str, parameters: Parameters, inside: Any = None) -> Tensor:
         mean, scale = parameters
         q = (y.float() - mean).round()
         self._count(self.priors[prior].bits(q, scale))  # type: ignore[operator]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -45,8 +45,11 @@ class Observer:
         self.symbols[prior] = q.to(torch.int32).cpu().numpy()
         return q
 
-    def gaussian(self, y: Tensor, prior: str, parameters: Parameters) -> Tensor:
+    def gaussian(self, y: Tensor, prior: str, parameters: Parameters, inside: Any = None) -> Tensor:
         return y
+
+    def joined(self, parts: Sequence[Tensor]) -> Tensor:
+        return torch.cat(list(parts), 1)
 
     def scan(
         self,

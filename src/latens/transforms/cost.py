@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from latens.transforms.layers import GDN, Conv, Deconv, MaskedConv, Network
+from latens.transforms.layers import (
+    GDN,
+    Conv,
+    Deconv,
+    Depthwise,
+    MaskedConv,
+    Network,
+    PixelShuffle,
+    PixelUnshuffle,
+    Residual,
+)
 
 
 def _scale_after(layer: object, scale: Fraction) -> Fraction:
@@ -13,12 +23,20 @@ def _scale_after(layer: object, scale: Fraction) -> Fraction:
         return scale / layer.stride
     if isinstance(layer, Deconv):
         return scale * layer.stride
+    if isinstance(layer, PixelUnshuffle):
+        return scale / layer.factor
+    if isinstance(layer, PixelShuffle):
+        return scale * layer.factor
     return scale
 
 
 def macs_per_pixel(network: Network, scale: Fraction | int = 1) -> float:
     """Multiply-adds per pixel; ``scale`` is the input's samples per pixel and side (1/16 for latents)."""
-    scale, total = Fraction(scale), Fraction(0)
+    return float(_macs(network, Fraction(scale)))
+
+
+def _macs(network: Network, scale: Fraction) -> Fraction:
+    total = Fraction(0)
     for layer in network:
         after = _scale_after(layer, scale)
         if isinstance(layer, Conv):
@@ -27,10 +45,14 @@ def macs_per_pixel(network: Network, scale: Fraction | int = 1) -> float:
             total += layer.kernel**2 * layer.inputs * layer.outputs * scale**2
         elif isinstance(layer, MaskedConv):
             total += len(layer.offsets) * layer.inputs * layer.outputs * scale**2
+        elif isinstance(layer, Depthwise):
+            total += layer.kernel**2 * layer.channels * scale**2
+        elif isinstance(layer, Residual):
+            total += _macs(layer.branch, scale)
         elif isinstance(layer, GDN):
             total += layer.channels**2 * scale**2
         scale = after
-    return float(total)
+    return total
 
 
 def parameters(network: Network) -> int:
@@ -41,6 +63,10 @@ def parameters(network: Network) -> int:
             total += layer.outputs * (layer.inputs * layer.kernel**2 + 1)
         elif isinstance(layer, MaskedConv):
             total += layer.outputs * (layer.inputs * len(layer.offsets) + 1)
+        elif isinstance(layer, Depthwise):
+            total += layer.channels * (layer.kernel**2 + 1)
+        elif isinstance(layer, Residual):
+            total += parameters(layer.branch)
         elif isinstance(layer, GDN):
             total += layer.channels * (layer.channels + 1)
     return total
@@ -51,12 +77,28 @@ def receptive_field(network: Network) -> int:
 
     For an up-sampling network this is the number of latent positions that the widest of its phases sees.
     """
-    reach, jump = Fraction(1), Fraction(1)  # jump: input samples between neighbouring outputs
-    for layer in network:
-        if isinstance(layer, Conv | MaskedConv):
-            reach += (layer.kernel - 1) * jump
-            jump *= layer.stride if isinstance(layer, Conv) else 1
-        elif isinstance(layer, Deconv):
-            jump /= layer.stride
-            reach += (layer.kernel - 1) * jump
+    reach, _ = _reach(network, Fraction(1), Fraction(1))
     return reach.numerator // reach.denominator  # a window this wide covers at most as many whole samples
+
+
+def _reach(network: Network, reach: Fraction, jump: Fraction) -> tuple[Fraction, Fraction]:
+    """The side seen after ``network``; jump: input samples between neighbouring outputs."""
+    for layer in network:
+        match layer:
+            case Conv():
+                reach += (layer.kernel - 1) * jump
+                jump *= layer.stride
+            case PixelUnshuffle():
+                reach += (layer.factor - 1) * jump
+                jump *= layer.factor
+            case Deconv():
+                jump /= layer.stride
+                reach += (layer.kernel - 1) * jump
+            case PixelShuffle():  # the samples of a square see the same
+                jump /= layer.factor
+                reach += (layer.factor - 1) * jump
+            case MaskedConv() | Depthwise():
+                reach += (layer.kernel - 1) * jump
+            case Residual():
+                reach, jump = _reach(layer.branch, reach, jump)
+    return reach, jump

@@ -44,6 +44,39 @@ class Deconv:
 
 
 @dataclass(frozen=True)
+class Depthwise:
+    """A convolution of each channel alone, with bias; shapes stay. Zero padding of ``kernel // 2``."""
+
+    channels: int
+    kernel: int = 3
+
+
+@dataclass(frozen=True)
+class PixelUnshuffle:
+    """Squares of samples become channels; (B, channels, H*factor, W*factor) -> (B, channels*factor^2, H, W).
+
+    Output channel c*factor^2 + r*factor + s is sample (r, s) of every square of input channel c.
+    """
+
+    channels: int
+    factor: int
+
+
+@dataclass(frozen=True)
+class PixelShuffle:
+    """The inverse of `PixelUnshuffle`: (B, C*factor^2, H, W) -> (B, C, H*factor, W*factor)."""
+
+    factor: int
+
+
+@dataclass(frozen=True)
+class Residual:
+    """``x + branch(x)``; the branch keeps shapes and ends in a convolution."""
+
+    branch: Network
+
+
+@dataclass(frozen=True)
 class GDN:
     """Generalised divisive normalisation over the channels of each position, or its approximate inverse.
 
@@ -100,7 +133,8 @@ class Predictions:
     """The end of a probability network: parameters of a Gaussian for each latent.
 
     Of its channels, the first ``means`` are means, and the others positions in the table of scales
-    (`latens.entropy.scales`). With ``beside``, the network corrects its first input, which is added here.
+    (`latens.entropy.scales`). With ``beside``, the network corrects the first channels of its inputs, as many as
+    it has outputs, which are added here.
     In training this is arithmetic on floats; in coding, means are fixed-point and positions whole numbers.
     """
 
@@ -108,5 +142,8 @@ class Predictions:
     beside: bool = False
 
 
-Layer = Shift | Conv | Deconv | GDN | MaskedConv | Abs | ReLU | LeakyReLU | Predictions
+Layer = (
+    Shift | Conv | Deconv | Depthwise | PixelUnshuffle | PixelShuffle | Residual | GDN | MaskedConv
+    | Abs | ReLU | LeakyReLU | Predictions
+)  # fmt: skip
 Network = tuple[Layer, ...]

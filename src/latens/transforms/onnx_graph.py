@@ -12,6 +12,7 @@ graph; all arithmetic at run time is float32. Storages:
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import numpy as np
@@ -74,6 +75,27 @@ class _Graph:
             strides=[layer.stride] * 2, pads=[pad] * 4, kernel_shape=[layer.kernel] * 2,
         )  # fmt: skip
 
+    def depthwise(self, x: str, layer: layers.Depthwise, weight: np.ndarray, bias: np.ndarray) -> str:
+        pad = layer.kernel // 2
+        return self.node(
+            "Conv", x, self.weight(weight, 0), self.exact(bias),
+            group=layer.channels, pads=[pad] * 4, kernel_shape=[layer.kernel] * 2,
+        )  # fmt: skip
+
+    def unshuffle(self, x: str, layer: layers.PixelUnshuffle) -> str:
+        """ONNX puts the place in the square before the channel: the channels are then put in our order."""
+        moved = self.node("SpaceToDepth", x, blocksize=layer.factor)
+        order = np.arange(layer.channels * layer.factor**2).reshape(layer.factor**2, layer.channels).T.ravel()
+        return self.node("Gather", moved, self.constant(order.astype(np.int64)), axis=1)
+
+    def residual(self, x: str, layer: layers.Residual, weights: dict[str, np.ndarray]) -> str:
+        name = x
+        for number, inner in enumerate(layer.branch):
+            mark = f"{number}."
+            found = {k.removeprefix(mark): array for k, array in weights.items() if k.startswith(mark)}
+            name = self.add(name, inner, found)
+        return self.node("Add", x, name)
+
     def deconv(self, x: str, layer: layers.Deconv, weight: np.ndarray, bias: np.ndarray) -> str:
         """A transposed convolution as a convolution at the low resolution and a pixel shuffle.
 
@@ -127,6 +149,14 @@ class _Graph:
                 return self.conv(x, layer, **weights)
             case layers.Deconv():
                 return self.deconv(x, layer, **weights)
+            case layers.Depthwise():
+                return self.depthwise(x, layer, **weights)
+            case layers.PixelUnshuffle():
+                return self.unshuffle(x, layer)
+            case layers.PixelShuffle():
+                return self.node("DepthToSpace", x, blocksize=layer.factor, mode="CRD")
+            case layers.Residual():
+                return self.residual(x, layer, weights)
             case layers.GDN():
                 return self.gdn(x, layer, **weights)
             case layers.Abs():
@@ -173,18 +203,23 @@ def from_onnx(network: layers.Network, graph: bytes) -> list[dict[str, np.ndarra
     constants = [numpy_helper.to_array(c) for c in onnx.load_model_from_string(graph).graph.initializer]
     kernels = iter([array for array in constants if array.ndim == 4])  # gamma is a 1x1 kernel
     vectors = iter([array for array in constants if array.ndim == 1 and array.dtype == np.float32])
-    weights: list[dict[str, np.ndarray]] = []
-    for layer in network:
-        if isinstance(layer, layers.Shift | layers.Abs | layers.ReLU | layers.LeakyReLU):
-            weights.append({})
-            continue
-        kernel, vector = next(kernels, None), next(vectors, None)
-        if kernel is None or vector is None or kernel.dtype == np.int8:
-            raise ValueError("the graph holds int8 weights, or is not one of this network")
-        kernel = kernel.astype(np.float32)
-        if isinstance(layer, layers.GDN):
-            weights.append({"beta": vector, "gamma": kernel[:, :, 0, 0]})
-        else:  # a Deconv's bias stands once a phase
-            phases = layer.stride**2 if isinstance(layer, layers.Deconv) else 1
-            weights.append({"weight": kernel, "bias": vector[::phases]})
-    return weights
+    return [_stored(layer, kernels, vectors) for layer in network]
+
+
+def _stored(
+    layer: layers.Layer, kernels: Iterator[np.ndarray], vectors: Iterator[np.ndarray]
+) -> dict[str, np.ndarray]:
+    """The weights of a layer, taken from what is left of a graph's constants."""
+    if isinstance(layer, layers.Residual):
+        inside = [_stored(inner, kernels, vectors) for inner in layer.branch]
+        return {f"{number}.{name}": array for number, found in enumerate(inside) for name, array in found.items()}
+    if not isinstance(layer, layers.Conv | layers.Deconv | layers.Depthwise | layers.GDN):
+        return {}
+    kernel, vector = next(kernels, None), next(vectors, None)
+    if kernel is None or vector is None or kernel.dtype == np.int8:
+        raise ValueError("the graph holds int8 weights, or is not one of this network")
+    kernel = kernel.astype(np.float32)
+    if isinstance(layer, layers.GDN):
+        return {"beta": vector, "gamma": kernel[:, :, 0, 0]}
+    phases = layer.stride**2 if isinstance(layer, layers.Deconv) else 1  # a Deconv's bias stands once a phase
+    return {"weight": kernel, "bias": vector[::phases]}

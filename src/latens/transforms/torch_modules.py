@@ -52,18 +52,25 @@ class Shift(nn.Module):
         return {}
 
 
-class Conv(nn.Conv2d):
-    """See `latens.transforms.layers.Conv`."""
+class _Weighted(nn.Module):
+    """A convolution with bias."""
 
-    def __init__(self, layer: layers.Conv) -> None:
-        super().__init__(layer.inputs, layer.outputs, layer.kernel, stride=layer.stride, padding=layer.kernel // 2)
+    weight: Tensor
+    bias: Tensor | None
 
     def arrays(self) -> Arrays:
         assert self.bias is not None
         return {"weight": _array(self.weight), "bias": _array(self.bias)}
 
 
-class Deconv(nn.ConvTranspose2d):
+class Conv(nn.Conv2d, _Weighted):
+    """See `latens.transforms.layers.Conv`."""
+
+    def __init__(self, layer: layers.Conv) -> None:
+        super().__init__(layer.inputs, layer.outputs, layer.kernel, stride=layer.stride, padding=layer.kernel // 2)
+
+
+class Deconv(nn.ConvTranspose2d, _Weighted):
     """See `latens.transforms.layers.Deconv`."""
 
     def __init__(self, layer: layers.Deconv) -> None:
@@ -76,9 +83,27 @@ class Deconv(nn.ConvTranspose2d):
             output_padding=layer.stride - 1,
         )
 
+
+class Depthwise(nn.Conv2d, _Weighted):
+    """See `latens.transforms.layers.Depthwise`."""
+
+    def __init__(self, layer: layers.Depthwise) -> None:
+        channels, kernel = layer.channels, layer.kernel
+        super().__init__(channels, channels, kernel, padding=kernel // 2, groups=channels)
+
+
+class Residual(nn.Sequential):
+    """See `latens.transforms.layers.Residual`; the weights of the branch's layer k are named ``k.name``."""
+
+    def __init__(self, layer: layers.Residual) -> None:
+        super().__init__(*build(layer.branch))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = x + super().forward(x)
+        return y
+
     def arrays(self) -> Arrays:
-        assert self.bias is not None
-        return {"weight": _array(self.weight), "bias": _array(self.bias)}
+        return {f"{number}.{name}": array for number, found in enumerate(arrays(self)) for name, array in found.items()}
 
 
 class GDN(nn.Module):
@@ -167,6 +192,24 @@ class _Elementwise(nn.Module):
         return {}
 
 
+class PixelUnshuffle(_Elementwise):
+    """See `latens.transforms.layers.PixelUnshuffle`."""
+
+    layer: layers.PixelUnshuffle
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.pixel_unshuffle(x, self.layer.factor)
+
+
+class PixelShuffle(_Elementwise):
+    """See `latens.transforms.layers.PixelShuffle`."""
+
+    layer: layers.PixelShuffle
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.pixel_shuffle(x, self.layer.factor)
+
+
 class Abs(_Elementwise):
     """``|x|``."""
 
@@ -195,8 +238,8 @@ class Predictions(_Elementwise):
 
     layer: layers.Predictions
 
-    def forward(self, x: Tensor, first: Tensor | None = None) -> Tensor:
-        return x if first is None or not self.layer.beside else x + first
+    def forward(self, x: Tensor, given: Tensor | None = None) -> Tensor:
+        return x if given is None or not self.layer.beside else x + given[:, : x.shape[1]]
 
 
 class Module(nn.Sequential):
@@ -206,11 +249,12 @@ class Module(nn.Sequential):
         """inputs: (B, C_i, H, W); for a network with a `MaskedConv` the latents and a step."""
         first, *rest = inputs
         x: Tensor = torch.cat(inputs, 1) if rest and not isinstance(self[0], MaskedConv) else first
+        given = x
         for layer in self.children():
             if isinstance(layer, MaskedConv):
                 x = layer(x, *rest)
             else:
-                x = layer(x, first) if isinstance(layer, Predictions) else layer(x)
+                x = layer(x, given) if isinstance(layer, Predictions) else layer(x)
         return x
 
 
@@ -218,6 +262,10 @@ _MODULES: dict[type, type[nn.Module]] = {
     layers.Shift: Shift,
     layers.Conv: Conv,
     layers.Deconv: Deconv,
+    layers.Depthwise: Depthwise,
+    layers.PixelUnshuffle: PixelUnshuffle,
+    layers.PixelShuffle: PixelShuffle,
+    layers.Residual: Residual,
     layers.GDN: GDN,
     layers.MaskedConv: MaskedConv,
     layers.Abs: Abs,
@@ -246,10 +294,11 @@ def fill(module: nn.Sequential, weights: list[Arrays]) -> None:
     """
     for layer, found in zip(module, weights, strict=True):
         for name, array in found.items():
-            value = torch.from_numpy(array.copy())
-            if isinstance(layer, GDN):
-                name, value = f"{name}_root", (value + layer.PEDESTAL).sqrt()
-            target = layer.get_parameter(name)
+            value, (path, _, own) = torch.from_numpy(array.copy()), name.rpartition(".")
+            owner = layer.get_submodule(path)
+            if isinstance(owner, GDN):
+                own, value = f"{own}_root", (value + owner.PEDESTAL).sqrt()
+            target = owner.get_parameter(own)
             if target.shape != value.shape:
                 raise ValueError(f"{name} has shape {tuple(value.shape)}, and must have {tuple(target.shape)}")
             target.copy_(value)
