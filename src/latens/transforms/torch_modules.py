@@ -99,11 +99,12 @@ class Residual(nn.Sequential):
         super().__init__(*build(layer.branch))
 
     def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = x + super().forward(x)
+        y: Tensor = x + super().forward(x)  # type: ignore[no-untyped-call]
         return y
 
     def arrays(self) -> Arrays:
-        return {f"{number}.{name}": array for number, found in enumerate(arrays(self)) for name, array in found.items()}
+        layers = enumerate(arrays(self))
+        return {f"{number}.{name}": array for number, found in layers for name, array in found.items()}
 
 
 class GDN(nn.Module):
