@@ -3,7 +3,7 @@
     python training/ship.py runs/a runs/b ... --data SHARD --validate HELD_OUT
     python training/ship.py --measured docs/benchmarks/kodak.json
 
-The first form exports each run without the latents it does not use, stored in the smallest way that costs
+The first form exports each run, without the latents it does not use where their prior is factorised, stored in the smallest way that costs
 less than 0.1 % of the Lagrangian on the held-out pictures. Qualities 0..100 are divided evenly among the runs,
 the lowest rate first. The second form copies the Kodak figures of the shipped weights.
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import tempfile
 from fractions import Fraction
 from pathlib import Path
@@ -28,8 +29,9 @@ from latens.train.noise import Trainable
 from latens.train.options import Options
 from latens.train.prune import most_used, prune, usage
 from latens.transforms import macs_per_pixel, parameters
+from latens.transforms.gains import lambda_of, level_of
 from latens.weights.package import load
-from latens.weights.shelf import RatePoint
+from latens.weights.shelf import LADDER, RatePoint
 
 SHELF = Path(latens.__file__).parent / "weights"
 STORAGES = ("float12", "float14", "float16")  # the smallest first
@@ -37,13 +39,23 @@ UNUSED = 1e-5  # mean |symbol| of a latent that is dropped
 TOLERANCE = 0.001  # of the Lagrangian, for the smaller storage
 
 
-def lagrangian(path: Path, pictures: list[np.ndarray], lmbda: float) -> float:
-    """R + lambda * D of real files: bits per pixel of the bytes, MSE of the 8-bit pictures."""
+def lagrangian(path: Path, pictures: list[np.ndarray], options: Options) -> float:
+    """R + lambda * D of real files: bits per pixel of the bytes, MSE of the 8-bit pictures.
+
+    Of variable rate, over several qualities, each divided by the root of its lambda: every rate counts alike.
+    """
+    levels = options.build().levels
+    qualities = LADDER if levels > 1 else (50.0,)
     costs = []
-    for pixels in pictures:
-        data = latens.encode(pixels, model=path)
-        error = latens.decode(data, output="array", weights=path).astype(float) - pixels
-        costs.append(8 * len(data) / pixels[..., 0].size + lmbda * (error**2).mean())
+    for quality in qualities:
+        lmbda = options.lmbda
+        if levels > 1:
+            lmbda = lambda_of(level_of(quality, levels), levels, options.lowest_lmbda, options.lmbda)
+        for pixels in pictures:
+            data = latens.encode(pixels, model=path, quality=quality)
+            error = latens.decode(data, output="array", weights=path).astype(float) - pixels
+            cost = 8 * len(data) / pixels[..., 0].size + lmbda * (error**2).mean()
+            costs.append(cost * math.sqrt(options.lmbda / lmbda))
     return float(np.mean(costs))
 
 
@@ -54,16 +66,17 @@ def ship_run(run: Path, tiles: torch.Tensor, held_out: list[np.ndarray], target:
     module = Trainable(options.build(), options.radius)
     module.load_state_dict(state["average"])
     x = to_input(tiles)
-    module = prune(module, most_used(module, x, int((usage(module, x) > UNUSED).sum())))
+    if "y" in module.model.priors():
+        module = prune(module, most_used(module, x, int((usage(module, x) > UNUSED).sum())))
     hours = state["seconds"] / 3600
     training = f"{state['step']} steps, {hours:.2f} h"
-    card = {"lmbda": options.lmbda, "metric": options.metric, "training": training}
+    card = {"lmbda": options.lmbda, "lmbdas": options.mse_lambdas(), "metric": options.metric, "training": training}
     costs = {}
     with tempfile.TemporaryDirectory() as folder:
         paths = {storage: Path(folder) / f"{storage}.ltm" for storage in STORAGES}
         for storage, path in paths.items():
             export(module, tiles, path, card, storage)
-            costs[storage] = lagrangian(path, held_out, options.lmbda)
+            costs[storage] = lagrangian(path, held_out, options)
         chosen = next(storage for storage in STORAGES if costs[storage] < costs["float16"] * (1 + TOLERANCE))
         target.write_bytes(paths[chosen].read_bytes())
     print(run, training, module.model, {k: round(v, 5) for k, v in costs.items()}, chosen, target.stat().st_size)
@@ -80,6 +93,7 @@ def ship_run(run: Path, tiles: torch.Tensor, held_out: list[np.ndarray], target:
         ],
         "bytes": target.stat().st_size,
         "training": training,
+        "levels": module.model.levels,
     }
 
 
@@ -95,7 +109,8 @@ def ship(runs: list[Path], data: list[Path], validate: list[Path]) -> None:
     points = []
     for k, run in enumerate(runs):
         quality = [round(k * width, 2), round((k + 1) * width, 2)]
-        target = folder / f"q{round((k + 0.5) * width)}.ltm"
+        variable = Options.load(run / "options.json").build().levels > 1
+        target = folder / ("all.ltm" if variable else f"q{round((k + 0.5) * width)}.ltm")
         points.append({**ship_run(run, tiles, held_out, target), "quality": quality})
     card = {
         "id": model.id,
