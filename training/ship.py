@@ -3,9 +3,10 @@
     python training/ship.py runs/a runs/b ... --data SHARD --validate HELD_OUT
     python training/ship.py --measured docs/benchmarks/kodak.json
 
-The first form exports each run, without the latents it does not use where their prior is factorised, stored in the smallest way that costs
-less than 0.1 % of the Lagrangian on the held-out pictures. Qualities 0..100 are divided evenly among the runs,
-the lowest rate first. The second form copies the Kodak figures of the shipped weights.
+The first form exports each run, stored in the smallest way that costs less than 0.1 % of the Lagrangian on the
+held-out pictures; where a factorised prior has latents that are not used, without them. Qualities 0..100 are
+divided evenly among the runs, the lowest rate first. The second form copies the Kodak figures of the shipped
+weights.
 """
 
 from __future__ import annotations
@@ -70,7 +71,12 @@ def ship_run(run: Path, tiles: torch.Tensor, held_out: list[np.ndarray], target:
         module = prune(module, most_used(module, x, int((usage(module, x) > UNUSED).sum())))
     hours = state["seconds"] / 3600
     training = f"{state['step']} steps, {hours:.2f} h"
-    card = {"lmbda": options.lmbda, "lmbdas": options.mse_lambdas(), "metric": options.metric, "training": training}
+    card = {
+        "lmbda": options.lmbda,
+        "lmbdas": options.mse_lambdas(),
+        "metric": options.metric,
+        "training": training,
+    }
     costs = {}
     with tempfile.TemporaryDirectory() as folder:
         paths = {storage: Path(folder) / f"{storage}.ltm" for storage in STORAGES}

@@ -20,7 +20,7 @@ from latens.bitstream import unpack
 from latens.codec import find_weights
 from latens.coding import Decoder
 from latens.entropy.channels import Decode
-from latens.weights.shelf import shipped
+from latens.weights.shelf import ModelInfo, RatePoint, shipped
 
 HERE = Path(__file__).parent
 PHOTOGRAPH = data.astronaut()
@@ -62,20 +62,32 @@ def symbols_crc(path: Path, weights: Path | None) -> str:
     container = unpack(path.read_bytes())
     header = container.header
     found = find_weights(header, weights)
-    channel = Decode(Decoder(found.tables, container.tiles[0].payload), found.priors, header.height, header.width)
+    decoder = Decoder(found.tables, container.tiles[0].payload)
+    channel = Decode(decoder, found.priors, header.height, header.width, found.networks)
     found.model.code(None, channel)
     return f"{zlib.crc32(np.concatenate(channel.symbols).astype('<i4').tobytes()):08x}"
 
 
+def names(model: ModelInfo, point: RatePoint) -> list[tuple[str, float]]:
+    """The golden files of shipped weights and their qualities: one, or three of variable rate."""
+    stem = f"shipped-{model.id}-{point.fingerprint}"
+    if point.levels == 1:
+        return [(stem, point.quality[0])]
+    return [(f"{stem}-q{quality:g}", quality) for quality in (0.0, 43.21, 100.0)]
+
+
 def main() -> None:
-    jobs = [(f"tiny-{name}", picture, tiny(), 50.0) for name, picture in PICTURES.items()]
+    jobs: list[tuple[str, np.ndarray, Path | None, str | Path, float]] = [
+        (f"tiny-{name}", picture, tiny(), tiny(), 50.0) for name, picture in PICTURES.items()
+    ]
     for model in shipped():
         for point in model.points:
-            jobs.append((f"shipped-{model.id}-{point.fingerprint}", PICTURES["odd"], None, point.quality[0]))
-    for name, picture, weights, quality in jobs:
+            for name, quality in names(model, point):
+                jobs.append((name, PICTURES["odd"], None, model.id, quality))
+    for name, picture, weights, chosen, quality in jobs:
         path = HERE / f"{name}.ltn"
         if not path.exists():
-            path.write_bytes(latens.encode(picture, quality=quality, model=weights or "balle2017"))
+            path.write_bytes(latens.encode(picture, quality=quality, model=chosen))
             path.with_suffix(".crc").write_text(symbols_crc(path, weights) + "\n")
             print("made", path.name)
 
