@@ -7,7 +7,7 @@ from fractions import Fraction
 from latens.transforms.layers import GDN, Conv, Deconv, MaskedConv, Network
 
 
-def _scale_after(layer: object, scale: Fraction) -> Fraction:
+def scale_after(layer: object, scale: Fraction) -> Fraction:
     """Samples per pixel and side after ``layer``, given those before it."""
     if isinstance(layer, Conv):
         return scale / layer.stride
@@ -20,7 +20,7 @@ def macs_per_pixel(network: Network, scale: Fraction | int = 1) -> float:
     """Multiply-adds per pixel; ``scale`` is the input's samples per pixel and side (1/16 for latents)."""
     scale, total = Fraction(scale), Fraction(0)
     for layer in network:
-        after = _scale_after(layer, scale)
+        after = scale_after(layer, scale)
         if isinstance(layer, Conv):
             total += layer.kernel**2 * layer.inputs * layer.outputs * after**2
         elif isinstance(layer, Deconv):  # the inserted zeros are not counted

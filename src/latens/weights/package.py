@@ -105,12 +105,15 @@ class Weights:
     @cached_property
     def g_a(self) -> PixelNetwork:
         """Analysis: (1, 3, H, W) in [0, 1] -> (1, M, H/stride, W/stride)."""
-        return PixelNetwork(self.members["g_a.onnx"])
+        return self._floats("g_a")
 
     @cached_property
     def g_s(self) -> PixelNetwork:
         """Synthesis, the way back."""
-        return PixelNetwork(self.members["g_s.onnx"])
+        return self._floats("g_s")
+
+    def _floats(self, name: str) -> PixelNetwork:
+        return PixelNetwork(self.members[f"{name}.onnx"], network=self.model.networks()[name])
 
     def network(self, name: str) -> Callable[..., np.ndarray]:
         """A network of the model: exact integers, or a float graph.
@@ -120,7 +123,7 @@ class Weights:
             InexactError: integers whose sums are not proven
         """
         if name not in self.model.exact():
-            return PixelNetwork(self.members[f"{name}.onnx"])
+            return self._floats(name)
         here = [member[: -len(".npy")] for member in self.members if member.startswith(f"{name}.")]
         arrays = {member[len(name) + 1 :]: self._array(member) for member in here}
         return IntegerNetwork.from_arrays(self.model.networks()[name], arrays)
