@@ -1,11 +1,13 @@
 """Integer networks: float32 against int64 to the bit, whatever the sizes, and no network that might round."""
 
 import dataclasses
+import functools
 import itertools
 
 import numpy as np
 import pytest
 
+from latens.entropy import integer
 from latens.entropy.integer import EXACT, FRACTION, IntegerNetwork, Integers, largest_sum, stages
 from latens.entropy.order import wavefront
 from latens.entropy.planes import phases
@@ -21,6 +23,7 @@ from latens.transforms import (
     Predictions,
     ReLU,
 )
+from latens.transforms.strips import in_strips, widest
 
 NETWORKS: dict[str, Network] = {
     "1x1": (Conv(3, 4, 1), ReLU(), Conv(4, 6, 1), Predictions(means=3)),
@@ -146,6 +149,21 @@ def test_sums_just_below_the_bound_are_exact(name: str) -> None:
     rule[0, 0] += np.sign(rule[0, 0])
     with pytest.raises(InexactError, match=f"output 0 of layer 0 may sum to {EXACT}"):
         IntegerNetwork(NETWORKS[name], entry, [Integers(tight[0].weight, rule), *tight[1:]])
+
+
+@pytest.mark.parametrize("high", [1, 2, 5])
+@pytest.mark.parametrize("name", ["hyper", "plain end"])
+def test_strips_give_the_integers_of_the_whole_plane(
+    monkeypatch: pytest.MonkeyPatch, name: str, high: int
+) -> None:
+    network = network_of(name)
+    x = fixed_point(1, 3, 11, 4)
+    whole = network(x)
+    most = int(high * 4 * widest(network.network))
+    monkeypatch.setattr(integer, "in_strips", functools.partial(in_strips, most=most))
+    found = network(x)
+    assert np.array_equal(found, whole) and np.array_equal(found, reference(network, x))
+    assert found.strides[1:] == whole.strides[1:], "a serial context wants channels that stand together"
 
 
 def test_an_input_beside_the_correction_is_added_to_it() -> None:

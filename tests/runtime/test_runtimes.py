@@ -78,7 +78,7 @@ def test_what_is_no_graph_is_refused(runtime: str, weights: Weights) -> None:
 
 def test_openvino_s_empty_answer_is_refused(weights: Weights) -> None:
     pytest.importorskip("openvino", reason="needs the extra openvino")
-    network = pixel_network((), weights.members["g_s.onnx"], Runtime("openvino"))
+    network = pixel_network(weights.model.networks()["g_s"], weights.members["g_s.onnx"], Runtime("openvino"))
     with pytest.raises(WeightsError, match="does not take 7 channels"):
         network(np.zeros((1, 7, 4, 4), np.float32))
 
@@ -89,9 +89,11 @@ def test_torch_refuses_a_graph_of_another_size_and_leaves_the_threads_as_they_we
     small, large = load(select("balle2017", 10)), load(select("balle2017", 90))
     with pytest.raises(WeightsError, match=r"has shape .* and must have"):
         pixel_network(small.model.networks()["g_s"], large.members["g_s.onnx"], Runtime("torch"))
-    network = pixel_network(small.model.networks()["g_a"], small.members["g_a.onnx"], Runtime("torch", 2))
+    from latens.runtime.pytorch import TorchNetwork
+
+    network = TorchNetwork(small.model.networks()["g_a"], small.members["g_a.onnx"], 2)
     seen: list[int] = []
-    network._module.register_forward_hook(lambda *_: seen.append(torch.get_num_threads()))  # type: ignore[attr-defined]
+    network._module.register_forward_hook(lambda *_: seen.append(torch.get_num_threads()))
     torch.set_num_threads(1)
     network(np.zeros((1, 3, 32, 32), np.float32))
     assert (seen, torch.get_num_threads()) == ([2], 1)

@@ -33,6 +33,7 @@ from latens.entropy.planes import convolved, deconvolved, phases, seen_before
 from latens.entropy.scales import COUNT
 from latens.errors import InexactError, WeightsError
 from latens.transforms import Conv, Deconv, LeakyReLU, MaskedConv, Network, Predictions, ReLU
+from latens.transforms.strips import in_strips
 
 EXACT = 1 << 24  # float32 holds all integers below
 FRACTION = 6  # binary digits of a mean
@@ -182,10 +183,13 @@ class IntegerNetwork:
         first, masked = inputs[0], self.stages[0].layer
         if isinstance(masked, MaskedConv):
             plane = self._entered(seen_before(masked, first, inputs[1]))  # (n, taps, inputs)
-        else:
-            planes = [one[0].transpose(1, 2, 0) for one in inputs]
-            joined = np.concatenate(planes, 2) if len(planes) > 1 else planes[0]  # (H, W, inputs)
-            first, plane = joined.transpose(2, 0, 1)[None], self._entered(joined)
+            return self._run(plane, first)
+        if len(inputs) > 1:  # joined where their channels stand together
+            first = np.concatenate([one[0].transpose(1, 2, 0) for one in inputs], 2).transpose(2, 0, 1)[None]
+        return in_strips(self.network, lambda x: self._run(self._entered(x[0].transpose(1, 2, 0)), x), first)
+
+    def _run(self, plane: np.ndarray, first: np.ndarray) -> np.ndarray:
+        """The stages, from activations (H, W, inputs)."""
         for number, (stage, found) in enumerate(zip(self.stages, self.integers, strict=True)):
             match stage.layer:
                 case MaskedConv():

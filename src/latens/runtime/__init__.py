@@ -19,6 +19,7 @@ import numpy as np
 
 from latens.errors import UsageError
 from latens.transforms import Network
+from latens.transforms.strips import in_strips
 
 PixelNetwork = Callable[[np.ndarray], np.ndarray]  # float32 (B, C, H, W) -> float32 (B, C', H', W')
 RUNTIMES = ("onnx", "openvino", "torch")
@@ -50,12 +51,17 @@ def choose(name: str | None = None, threads: int | None = None) -> Runtime:
 
 
 def pixel_network(network: Network, graph: bytes, runtime: Runtime = DEFAULT) -> PixelNetwork:
-    """A network ready to run, from its description and its graph.
+    """A network ready to run, from its description and its graph; large planes in strips, in bounded memory.
 
     Raises:
         MissingExtraError: the runtime is not installed
         WeightsError: the graph cannot be used
     """
+    run = _loaded(network, graph, runtime)
+    return lambda x: in_strips(network, run, x)
+
+
+def _loaded(network: Network, graph: bytes, runtime: Runtime) -> PixelNetwork:
     match runtime.name:
         case "openvino":
             from latens.runtime.openvino import OpenVINONetwork

@@ -2,6 +2,7 @@
 
 ``layers``         what a network is made of (plain dataclasses, no framework)
 ``cost``           multiply-adds, parameters, receptive field of a description
+``strips``         running a description's network over large planes in bounded memory
 ``torch_modules``  description -> PyTorch module, for training (needs the extra ``train``)
 ``onnx_graph``     description + weights -> ONNX graph, for coding (needs ``onnx`` to build, not to run)
 """

@@ -17,7 +17,7 @@ from latens.transforms.layers import (
 )
 
 
-def _scale_after(layer: object, scale: Fraction) -> Fraction:
+def scale_after(layer: object, scale: Fraction) -> Fraction:
     """Samples per pixel and side after ``layer``, given those before it."""
     if isinstance(layer, Conv):
         return scale / layer.stride
@@ -38,7 +38,7 @@ def macs_per_pixel(network: Network, scale: Fraction | int = 1) -> float:
 def _macs(network: Network, scale: Fraction) -> Fraction:
     total = Fraction(0)
     for layer in network:
-        after = _scale_after(layer, scale)
+        after = scale_after(layer, scale)
         if isinstance(layer, Conv):
             total += layer.kernel**2 * layer.inputs * layer.outputs * after**2
         elif isinstance(layer, Deconv):  # the inserted zeros are not counted
