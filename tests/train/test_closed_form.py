@@ -113,11 +113,8 @@ def test_a_silenced_block_is_the_identity() -> None:
     (block,) = build((Residual((Conv(3, 5, 1), ReLU(), Conv(5, 3, 1), Depthwise(3))),))
     x = torch.randn(1, 3, 6, 6)
     assert not torch.allclose(block(x), x, atol=0.1)
-    before = block[0].weight.clone()
-    silence(block, x * torch.tensor([100.0, 1.0, 0.1])[:, None, None])
-    assert torch.equal(block(x), x)
-    ratio = (before / block[0].weight).flatten(1).mean(0)
-    torch.testing.assert_close(ratio, torch.tensor([100.0, 1.0, 0.1]), rtol=0.5, atol=0)
+    silence(block)
+    assert torch.equal(block(x), x) and block[0].weight.any()
 
 
 @torch.no_grad()

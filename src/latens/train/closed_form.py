@@ -130,16 +130,10 @@ def fit_shuffled(conv: Conv, y: Tensor, target: Tensor, ridge: float = 1e-7) -> 
 
 
 @torch.no_grad()
-def silence(residual: Residual, x: Tensor) -> None:
-    """Make a residual block that sees x the identity, ready to learn.
-
-    The last layer of its branch is 0. The first sees each channel divided by its spread: principal components
-    differ by factors of a hundred, and the small ones are what there is to learn from.
-    """
-    first, *_, last = (layer for layer in residual if isinstance(layer, Conv | Depthwise))
+def silence(residual: Residual) -> None:
+    """Make a residual block the identity: the last layer of its branch is 0."""
+    *_, last = (layer for layer in residual if isinstance(layer, Conv | Depthwise))
     assert last.bias is not None
-    spread = x.std((0, 2, 3)).clamp_min(1e-3)
-    first.weight.div_(spread.view((-1, 1, 1, 1) if isinstance(first, Depthwise) else (-1, 1, 1)))
     last.weight.zero_()
     last.bias.zero_()
 
@@ -184,21 +178,21 @@ def closed_form(
     for module in (*g_a, *g_s):
         if isinstance(module, GDN):
             module.reset(GAMMA)
+        elif isinstance(module, Residual):
+            silence(module)
     inputs: list[Tensor] = []
     signal = x
     for module in g_a:
         if isinstance(module, Conv):
             inputs.append(signal)
             fit_conv(module, signal, module.stride[0] if block else None)
-        elif isinstance(module, Residual):
-            silence(module, signal)
         signal = module(signal)
     last = [module for module in g_a if isinstance(module, Conv)][-1]
     assert last.bias is not None
     step = best_step(lmbda)
     # two rounds: the first synthesis tells what an error in each latent costs in pixels
     scale = torch.full((last.out_channels,), 1 / step)
-    for final in (False, True):
+    for _ in range(2):
         last.weight.mul_(scale[:, None, None, None])
         last.bias.mul_(scale)
         y = g_a(x)
@@ -209,8 +203,6 @@ def closed_form(
                 fit_deconv(module, signal, targets.pop())
             elif isinstance(module, Conv):
                 fit_shuffled(module, signal, targets.pop())
-            elif isinstance(module, Residual) and not final:
-                silence(module, signal)
             signal = module(signal)
         scale = (pixel_gain(g_s, last.out_channels).sqrt() / step).clamp(0.25, 4)
     if prior is not None:
