@@ -1,5 +1,6 @@
 """The default codec: its passes know what they may and no more, at any size, in training and in files."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from latens.train.beginnings import begin_closed_form  # noqa: E402
 from latens.train.data import to_input  # noqa: E402
 from latens.train.hyper import rescale_hyper  # noqa: E402
 from latens.train.noise import Noise, Rounded, Trainable  # noqa: E402
+from latens.transforms.torch_modules import Residual  # noqa: E402
 
 MODEL = Latens(C=20, n=1, M=16, Nh=6, P=24)
 LAMBDA = 0.02
@@ -30,7 +32,7 @@ def started(tiles) -> Trainable:
     """The closed-form start."""
     torch.manual_seed(0)
     module = Trainable(MODEL, radius=32)
-    begin_closed_form(module, to_input(tiles), LAMBDA)
+    begin_closed_form(module, to_input(tiles), (LAMBDA,))
     return module
 
 
@@ -45,8 +47,8 @@ def trained(started: Trainable) -> Trainable:
             for weight in net.parameters() if name.startswith("refine") else ():
                 weight.add_(torch.randn(weight.shape) * 0.02)
         for name in ("g_a", "g_s"):
-            for key, weight in module.networks[name].named_parameters():
-                if "branch" in key:
+            for layer in module.networks[name]:
+                for weight in layer.parameters() if isinstance(layer, Residual) else ():
                     weight.add_(torch.randn(weight.shape) * 0.01)
     return module
 
@@ -78,8 +80,6 @@ def test_every_weight_has_a_gradient(trained: Trainable, tiles) -> None:
 
 def test_the_closed_form_start_is_a_code_already(started: Trainable, tiles) -> None:
     """Without a step, of 16 latents for 768 samples; the blocks are the identity."""
-    from latens.transforms.torch_modules import Residual
-
     x = to_input(tiles)
     played = started.rounded(x)
     assert -10 * float(((played.x_hat - x) ** 2).mean().log10()) > 24.5
@@ -219,3 +219,19 @@ def test_squares_hold_what_a_pass_takes() -> None:
         for c, taken in enumerate(squares(y)[0, part]):
             place = (0, 3, 1, 2)[(c + number) % 4]
             assert np.array_equal(taken, y[0, c, place // 2 :: 2, place % 2 :: 2])
+
+
+def test_one_set_of_weights_codes_every_quality(tiles, photograph: np.ndarray, tmp_path: Path) -> None:
+    pytest.importorskip("onnx", reason="exporting needs the extra train")
+    from latens.train.export import export
+
+    torch.manual_seed(0)
+    module = Trainable(Latens(C=20, n=1, M=16, Nh=6, P=24, levels=3), radius=32)
+    lmbdas = (0.002, 0.01, 0.05)
+    begin_closed_form(module, to_input(tiles), lmbdas)
+    path = tmp_path / "variable.ltm"
+    export(module, tiles, path, {"lmbda": lmbdas[-1], "lmbdas": lmbdas, "training": "closed form"}, "float32")
+    files = [latens.encode(photograph[:144, :200], model=path, quality=quality) for quality in (0, 50, 75, 100)]
+    assert all(2 * len(a) < 3 * len(b) for a, b in itertools.pairwise(files))
+    for data in files:
+        assert latens.decode(data, weights=path, output="array").shape == (144, 200, 3)

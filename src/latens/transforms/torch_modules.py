@@ -55,11 +55,8 @@ class Shift(nn.Module):
 class _Weighted(nn.Module):
     """A convolution with bias."""
 
-    weight: Tensor
-    bias: Tensor | None
-
     def arrays(self) -> Arrays:
-        assert self.bias is not None
+        assert isinstance(self.weight, Tensor) and isinstance(self.bias, Tensor)
         return {"weight": _array(self.weight), "bias": _array(self.bias)}
 
 
@@ -74,14 +71,9 @@ class Deconv(nn.ConvTranspose2d, _Weighted):
     """See `latens.transforms.layers.Deconv`."""
 
     def __init__(self, layer: layers.Deconv) -> None:
-        super().__init__(
-            layer.inputs,
-            layer.outputs,
-            layer.kernel,
-            stride=layer.stride,
-            padding=layer.kernel // 2,
-            output_padding=layer.stride - 1,
-        )
+        kernel, stride = layer.kernel, layer.stride
+        pad, end = kernel // 2, stride - 1
+        super().__init__(layer.inputs, layer.outputs, kernel, stride=stride, padding=pad, output_padding=end)
 
 
 class Depthwise(nn.Conv2d, _Weighted):
@@ -103,8 +95,8 @@ class Residual(nn.Sequential):
         return y
 
     def arrays(self) -> Arrays:
-        layers = enumerate(arrays(self))
-        return {f"{number}.{name}": array for number, found in layers for name, array in found.items()}
+        inside = enumerate(arrays(self))
+        return {f"{number}.{name}": array for number, found in inside for name, array in found.items()}
 
 
 class GDN(nn.Module):
