@@ -26,7 +26,7 @@ from rich.table import Table
 
 import latens
 from latens.errors import LatensError
-from latens.evaluate.metrics import Quality, measure
+from latens.metrics import Quality, measure
 
 QUALITIES = (15, 50, 85)
 CROP = (110, 10, 350, 210)  # left, upper, right, lower: what the picture shows of the photograph

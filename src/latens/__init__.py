@@ -2,6 +2,7 @@
 
 >>> import latens
 >>> data = latens.encode("photo.png", quality=60)          # bytes of a .ltn file
+>>> data = latens.encode_to("photo.png", size=80_000)       # or bpp=, psnr=, ms_ssim=
 >>> picture = latens.decode(data)                           # a PIL image
 >>> latens.open("photo.ltn").width                          # reads the header only
 >>> latens.bit_map("photo.ltn")                             # where its bits went
@@ -20,16 +21,20 @@ if TYPE_CHECKING:
     from latens.codec import encode as encode
     from latens.opened import LatensFile as LatensFile
     from latens.opened import open_file as open
+    from latens.targets import encode_to as encode_to
     from latens.weights.shelf import shipped as models
 
 __version__ = "0.1.0"
-__all__ = ["LatensError", "LatensFile", "__version__", "bit_map", "decode", "encode", "models", "open"]
+__all__ = [
+    "LatensError", "LatensFile", "__version__", "bit_map", "decode", "encode", "encode_to", "models", "open"
+]  # fmt: skip
 
 _LAZY = {
     "LatensFile": ("latens.opened", "LatensFile"),
     "bit_map": ("latens.codec", "bit_map"),
     "decode": ("latens.codec", "decode"),
     "encode": ("latens.codec", "encode"),
+    "encode_to": ("latens.targets", "encode_to"),
     "open": ("latens.opened", "open_file"),
     "models": ("latens.weights.shelf", "shipped"),
 }

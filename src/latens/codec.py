@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import io
 import os
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar, overload
 
 import numpy as np
 
@@ -65,19 +66,51 @@ def encode(
     weights = load(select(os.fspath(model), quality), choose(runtime, threads))
     picture = read_picture(image, max_pixels=max_pixels)
     picture.warn()
-    pixels = picture.pixels
-    height, width = pixels.shape[:2]
-    header = Header(
-        width, height, weights.model.fourcc, weights.fingerprint, quality=quality if weights.gains else None
-    )
-    y = weights.g_a(_to_network(pixels, weights.model.stride))
+    return Analysed.of(picture.pixels, weights).coded(quality).data
+
+
+class Coded(NamedTuple):
+    """A file, and the latents that it brings a decoder."""
+
+    data: bytes
+    header: Header
+    y_hat: np.ndarray
+
+
+@dataclass(frozen=True)
+class Analysed:
+    """A picture on its way into a file: its latents, (1, M, H/stride, W/stride), before any quality is chosen."""
+
+    y: np.ndarray
+    width: int
+    height: int
+    weights: Weights
+
+    @classmethod
+    def of(cls, pixels: np.ndarray, weights: Weights) -> Analysed:
+        """uint8 (H, W, 3), analysed."""
+        height, width = pixels.shape[:2]
+        return cls(weights.g_a(_to_network(pixels, weights.model.stride)), width, height, weights)
+
+    def coded(self, quality: float) -> Coded:
+        """The file of a quality 0..100, of which only variable rate takes notice."""
+        weights, y = self.weights, self.y
+        kept = quality if weights.gains else None
+        header = Header(self.width, self.height, weights.model.fourcc, weights.fingerprint, quality=kept)
+        if weights.gains and header.quality is not None:
+            y = weights.gains.scaled(y, header.quality)
+        encoder = Encoder(weights.tables)
+        channel = Encode(encoder, weights.priors, self.height, self.width, weights.networks)
+        y_hat = weights.model.code(y, channel)
+        tile = Tile(encoder.finish(), symbols_check(np.concatenate(channel.symbols)))
+        return Coded(pack(Container(header, (), (tile,))), header, y_hat)
+
+
+def synthesised(header: Header, weights: Weights, y_hat: np.ndarray) -> np.ndarray:
+    """uint8 (H, W, 3) from decoded latents."""
     if weights.gains and header.quality is not None:
-        y = weights.gains.scaled(y, header.quality)
-    encoder = Encoder(weights.tables)
-    channel = Encode(encoder, weights.priors, height, width, weights.networks)
-    weights.model.code(y, channel)
-    tile = Tile(encoder.finish(), symbols_check(np.concatenate(channel.symbols)))
-    return pack(Container(header, (), (tile,)))
+        y_hat = weights.gains.restored(y_hat, header.quality)
+    return np.ascontiguousarray(_to_pixels(weights.g_s(y_hat))[: header.height, : header.width])
 
 
 @overload
@@ -124,14 +157,12 @@ def decode(
         MissingExtraError: the runtime is not installed
     """
     header, found, y_hat, _ = _symbols(data, weights, max_pixels, Decode, choose(runtime, threads))
-    if found.gains and header.quality is not None:
-        y_hat = found.gains.restored(y_hat, header.quality)
-    pixels = _to_pixels(found.g_s(y_hat))[: header.height, : header.width]
+    pixels = synthesised(header, found, y_hat)
     if output == "array":
-        return np.ascontiguousarray(pixels)
+        return pixels
     from PIL import Image
 
-    return Image.fromarray(np.ascontiguousarray(pixels))
+    return Image.fromarray(pixels)
 
 
 def bit_map(data: Encoded, *, weights: Name | None = None, max_pixels: int = MAX_PIXELS) -> np.ndarray:

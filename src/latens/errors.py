@@ -17,6 +17,7 @@
     │   ├── UnreadablePictureError    no picture could be read from the source
     │   ├── UnsupportedPictureError   a mode, depth or size latens does not encode (yet)
     │   └── TooLargeError             more pixels than --max-pixels
+    ├── TargetError                 no file of the wanted size, rate or fidelity can be made
     ├── OutputError                 the result could not be written
     │   ├── ExistsError               the target exists and overwriting was not asked for
     │   └── DiskFullError             no space left
@@ -95,6 +96,10 @@ class UnsupportedPictureError(PictureError):
 
 class TooLargeError(PictureError):
     """The picture has more pixels than allowed."""
+
+
+class TargetError(LatensError):
+    """No file of the wanted size, rate or fidelity can be made."""
 
 
 class OutputError(LatensError):

@@ -15,7 +15,7 @@ from latens.errors import (
     UnsupportedPictureError,
     UsageError,
 )
-from latens.evaluate.metrics import psnr
+from latens.metrics import psnr
 
 EXTRA = {"jxl": "imagecodecs", "heic": "pillow_heif", "bpg": "av", "bpg-420": "av"}
 FINEST = {"jpeg": 95, "jpeg-444": 95, "jpeg2000": 2, "webp": 95, "avif": 90, "jxl": 0.5, "heic": 80}

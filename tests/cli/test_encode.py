@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 import latens
-from latens.errors import LatensError
+from latens.cli import options
+from latens.errors import LatensError, UsageError
 
 
 def names(folder: Path) -> set[str]:
@@ -150,3 +151,36 @@ def test_a_failing_codec_leaves_nothing(run, picture: Path, codec) -> None:
     codec.during_encode = fail
     assert run("encode", picture) == (1, b"", "latens: error: it went wrong\n")
     assert names(picture.parent) == {"photo.png"}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("80KB", 80_000), ("1.5 MB", 1_500_000), ("80KiB", 81_920), ("80k", 80_000), ("512", 512), ("512B", 512)],
+)
+def test_sizes_are_read_as_people_write_them(text: str, expected: float) -> None:
+    assert options.bytes_of(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "KB", "-3KB", "80 apples", "1e5"])
+def test_sizes_that_are_none_are_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="must be a number of bytes"):
+        options.bytes_of(text)
+
+
+def test_a_file_has_one_quality_or_one_target(run, picture: Path) -> None:
+    status, _, err = run("encode", str(picture), "-q", "30", "--target-bpp", "0.5")
+    assert status == 2 and "quality and bpp are given" in err
+    status, _, err = run("encode", str(picture), "--target-size", "1KB", "--target-psnr", "30")
+    assert status == 2 and "size and psnr are given" in err
+
+
+def test_a_target_reaches_the_library(run, picture: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = {}
+
+    def encode_to(pixels, **chosen):
+        seen.update(chosen)
+        return latens.encode(pixels, quality=77, model="stored", max_pixels=2**28)
+
+    monkeypatch.setitem(vars(latens), "encode_to", encode_to)
+    assert run("encode", str(picture), "--target-size", "80KB", "--closest").status == 0
+    assert (seen["size"], seen["closest"]) == (80_000, True)

@@ -92,7 +92,7 @@ def _print(rows: list[Row], metrics: tuple[str, ...]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from latens.evaluate.metrics import METRICS
+    from latens.metrics import METRICS
 
     console = Console()
     if not console.is_terminal:

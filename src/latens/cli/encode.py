@@ -2,11 +2,12 @@
 
 import os
 import time
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from latens.cli import messages, options, output, source
+from latens.errors import UsageError
 
 
 def encode(
@@ -18,8 +19,24 @@ def encode(
         ),
     ] = None,
     quality: Annotated[
-        float, typer.Option("--quality", "-q", metavar="0..100", help="0 is small, 100 is faithful.")
-    ] = options.QUALITY,
+        float | None,
+        typer.Option("--quality", "-q", metavar="0..100", help="0 is small, 100 is faithful. Default: 50."),
+    ] = None,
+    target_size: Annotated[
+        str | None, typer.Option(metavar="80KB", help="The largest file of at most so many bytes.")
+    ] = None,
+    target_bpp: Annotated[
+        float | None, typer.Option(metavar="BPP", help="The largest file of at most so many bits per pixel.")
+    ] = None,
+    target_psnr: Annotated[
+        float | None, typer.Option(metavar="DB", help="The smallest file of at least this PSNR (8-bit RGB).")
+    ] = None,
+    target_msssim: Annotated[
+        float | None, typer.Option(metavar="0..1", help="The smallest file of at least this MS-SSIM.")
+    ] = None,
+    closest: Annotated[
+        bool, typer.Option("--closest", help="Take the nearest file where a target cannot be met within 2 %.")
+    ] = False,
     model: Annotated[
         str, typer.Option("--model", metavar="ID", help="See `latens models`; or the path of a .ltm file.")
     ] = options.MODEL,
@@ -40,9 +57,20 @@ def encode(
     Examples:
       latens encode photo.png                       writes photo.ltn
       latens encode photo.jpg -o small.ltn -q 20
+      latens encode photo.png --target-size 80KB
       latens encode - -o - < photo.png > photo.ltn
     """
-    options.check_range("quality", quality, 0, 100)
+    targets = {
+        "size": None if target_size is None else options.bytes_of(target_size),
+        "bpp": target_bpp,
+        "psnr": target_psnr,
+        "ms_ssim": target_msssim,
+    }
+    asked: dict[str, Any] = {kind: value for kind, value in targets.items() if value is not None}
+    if len(asked) + (quality is not None) > 1:
+        words = [*(["quality"] if quality is not None else []), *asked]
+        raise UsageError(f"{' and '.join(words)} are given: a file has one quality or one target")
+    options.check_range("quality", options.QUALITY if quality is None else quality, 0, 100)
     options.check_range("max-pixels", max_pixels, 1)
     running = options.running(runtime, threads)
     target = source.target_beside(picture, ".ltn") if out is None else out
@@ -55,7 +83,11 @@ def encode(
         given = source.read(picture) if picture == output.STANDARD else picture
         pixels, dropped = read_picture(given, max_pixels=max_pixels)
         input_bytes = len(given) if isinstance(given, bytes) else os.path.getsize(given)
-        data = latens.encode(pixels, quality=quality, model=model, max_pixels=max_pixels, **running)
+        chosen: dict[str, Any] = {"model": model, "max_pixels": max_pixels, **running}
+        if asked:
+            data = latens.encode_to(pixels, **asked, closest=closest, **chosen)
+        else:
+            data = latens.encode(pixels, quality=options.QUALITY if quality is None else quality, **chosen)
         output.write(target, data, force)
     seconds = time.perf_counter() - start
     to_stdout = target == output.STANDARD
@@ -71,7 +103,7 @@ def encode(
         "height": height,
         "model": header.model,
         "fingerprint": header.fingerprint.hex(),
-        "quality": quality,
+        "quality": header.quality if asked else options.QUALITY if quality is None else quality,
         "input_bytes": input_bytes,
         "bytes": len(data),
         "bpp": 8 * len(data) / (width * height),

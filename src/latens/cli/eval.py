@@ -124,7 +124,7 @@ def chosen_codecs(given: list[str] | None) -> tuple[tuple[str, ...], dict[str, s
 
 def chosen_metrics(given: list[str] | None) -> tuple[str, ...]:
     """Those given, or the quick ones; UsageError for an unknown one."""
-    from latens.evaluate.metrics import METRICS
+    from latens.metrics import METRICS
 
     chosen = tuple(dict.fromkeys(given or [name for name, m in METRICS.items() if m.default and m.available()]))
     for name in chosen:

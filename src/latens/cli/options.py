@@ -1,6 +1,7 @@
 """Options that several commands share."""
 
 import math
+import re
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -83,6 +84,15 @@ def running(runtime: str | None, threads: int | None) -> dict[str, Any]:
     if threads is not None:
         check_range("threads", threads, 0)
     return {name: value for name, value in (("runtime", runtime), ("threads", threads)) if value is not None}
+
+
+def bytes_of(text: str) -> float:
+    """``80KB``, ``1.5MB``, ``80KiB`` or a plain number of bytes."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:([kKmM])(i?)[bB]?|[bB]?)", text.strip())
+    if not match:
+        raise UsageError(f"size is {text!r}, and must be a number of bytes, with KB, KiB, MB or MiB if you like")
+    unit = {"": 0, "k": 1, "m": 2}[(match[2] or "").lower()]
+    return float(match[1]) * float((1024 if match[3] else 1000) ** unit)
 
 
 def check_range(name: str, value: float, least: float, most: float = math.inf) -> None:

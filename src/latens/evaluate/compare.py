@@ -15,10 +15,10 @@ from latens.errors import LatensError
 from latens.evaluate.codecs import find
 from latens.evaluate.gallery import Job, picture
 from latens.evaluate.match import match
-from latens.evaluate.metrics import METRICS, measure_all
 from latens.evaluate.payload import options_text
 from latens.evaluate.results import Row
 from latens.image import read_picture
+from latens.metrics import METRICS, measure_all
 
 
 class Compared(NamedTuple):

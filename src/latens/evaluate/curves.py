@@ -17,8 +17,8 @@ from typing import Any
 
 from latens.errors import LatensError, UsageError
 from latens.evaluate.bdrate import PSNR_RANGE, BdRate, Curve, bd_rate
-from latens.evaluate.metrics import METRICS, decibels
 from latens.evaluate.results import Results, Row
+from latens.metrics import METRICS, decibels
 
 MS_SSIM_RANGE = (11.0, 19.0)  # dB: where JPEG and JPEG 2000 stand while their PSNR is 28-37 dB
 RANGES = {"psnr_rgb": PSNR_RANGE, "ms_ssim_db": MS_SSIM_RANGE}

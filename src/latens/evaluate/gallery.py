@@ -12,10 +12,10 @@ import numpy as np
 import latens
 from latens.errors import LatensError
 from latens.evaluate.codecs import Files, Learned, find
-from latens.evaluate.metrics import decibels
 from latens.evaluate.page.pictures import Budget, bits_map, data_url, error_map, native_url, preview
 from latens.evaluate.results import Results, Row
 from latens.image import read_picture
+from latens.metrics import decibels
 
 RATES = ((0.25, 0.5, 1.0), (0.3, 0.8), (0.5,))  # bpp that versions are chosen for: the most that fit the page
 LEAST = 1.5  # bytes of data URL that previews should have for each byte of the coded file, for that

@@ -9,8 +9,8 @@ from typing import Any
 from latens.errors import LatensError
 from latens.evaluate.codecs import complexity, find
 from latens.evaluate.curves import DERIVED, MeanCurve, compare
-from latens.evaluate.metrics import METRICS
 from latens.evaluate.results import Results
+from latens.metrics import METRICS
 
 SHOWN_AT_FIRST = ("jpeg", "jpeg2000", "webp", "bpg_444_x265_ycbcr", "vtm")  # of the published curves
 KODAK = 24  # pictures, which published curves are means over

@@ -21,9 +21,9 @@ from typing import Any, NamedTuple, TypeVar
 from latens.classic.base import Codec
 from latens.errors import UsageError
 from latens.evaluate.codecs import complexity, find
-from latens.evaluate.metrics import METRICS
 from latens.evaluate.results import Key, Results, Row
 from latens.evaluate.worker import THREADS, Surveyed, Task, start, survey, work
+from latens.metrics import METRICS
 
 SUFFIXES = frozenset([".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".avif", ".jp2", ".qoi"])
 PACKAGES = ("latens", "numpy", "onnxruntime", "pillow", "av", "imagecodecs", "pillow-heif", "bjontegaard")

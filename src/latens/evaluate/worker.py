@@ -22,9 +22,9 @@ import numpy as np
 from latens.classic.base import Codec
 from latens.errors import LatensError, UnreadablePictureError
 from latens.evaluate.codecs import find
-from latens.evaluate.metrics import measure_all
 from latens.evaluate.results import Row
 from latens.image import MetadataWarning, read_picture
+from latens.metrics import measure_all
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 WARM_UP = 64  # pixels a side

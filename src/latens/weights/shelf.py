@@ -96,6 +96,23 @@ def select(model: str, quality: float) -> Path:
     raise UsageError(f"model is {model!r}, and must be one of: {known}; or the path of an .ltm file")
 
 
+def qualities(model: str) -> tuple[float, ...] | None:
+    """The qualities of a model's few rates, or None if every quality is another rate; as `select`.
+
+    Raises:
+        UsageError, WeightsError: as `select` and `load`
+    """
+    if model.endswith(".ltm"):
+        from latens.weights.package import load
+
+        return None if load(select(model, 0)).model.levels > 1 else (50.0,)
+    select(model, 0)  # refuses unknown names
+    (info,) = (info for info in shipped() if info.id == model)
+    if any(point.levels > 1 for point in info.points):
+        return None
+    return tuple(quality for point in info.points for quality in point.qualities)
+
+
 def describe(code: str, fingerprint: bytes) -> tuple[ModelInfo | None, RatePoint | None]:
     """What is known of a file's model and weights."""
     for info in shipped():

@@ -6,7 +6,7 @@ from skimage import data
 
 from latens.classic.bpg import colour
 from latens.classic.bpg.colour import BAND, Planes, interpolated, to_pixels, to_planes
-from latens.evaluate.metrics import psnr
+from latens.metrics import psnr
 
 SITINGS = [(False, False), (False, True)]
 

@@ -11,7 +11,7 @@ from latens.classic.bpg.bits import ue7
 from latens.classic.bpg.header import Header
 from latens.classic.bpg.hevc import SEI, START, Geometry, extract, units
 from latens.errors import UnreadablePictureError, UnsupportedPictureError
-from latens.evaluate.metrics import psnr
+from latens.metrics import psnr
 
 av = pytest.importorskip("av", reason="PyAV is not installed")
 FORMATS = {0: "gray", 1: "yuv420p", 2: "yuv422p", 3: "yuv444p"}

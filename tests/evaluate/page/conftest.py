@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 from skimage import data
 
-from latens.evaluate.metrics import psnr
 from latens.evaluate.page import render
 from latens.evaluate.page.pictures import bits_map, data_url, error_map, native_url
+from latens.metrics import psnr
 
 Show = Callable[..., Any]  # show(payload, width, height, dark=False, touch=False): the loaded page
 FORMATS = {"jpeg": "JPEG", "webp": "WEBP", "ours": "JPEG"}

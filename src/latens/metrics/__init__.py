@@ -21,11 +21,11 @@ from typing import Any, Literal, NamedTuple
 from numpy.typing import NDArray
 
 from latens.errors import MissingExtraError, UnsupportedPictureError, UsageError
-from latens.evaluate.metrics.fidelity import psnr, psnr_y
-from latens.evaluate.metrics.gradient import gmsd
-from latens.evaluate.metrics.structure import MIN_SIDE, decibels, ms_ssim, ssim
-from latens.evaluate.metrics.video import vmaf
-from latens.evaluate.metrics.xyb import ssimulacra2
+from latens.metrics.fidelity import psnr, psnr_y
+from latens.metrics.gradient import gmsd
+from latens.metrics.structure import MIN_SIDE, decibels, ms_ssim, ssim
+from latens.metrics.video import vmaf
+from latens.metrics.xyb import ssimulacra2
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from latens.errors import LatensError, MissingExtraError, UnsupportedPictureError
-from latens.evaluate.metrics import METRICS, vmaf
+from latens.metrics import METRICS, vmaf
 
 needed = pytest.mark.skipif(not METRICS["vmaf"].available(), reason="imageio-ffmpeg is not installed")
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from latens.errors import UnsupportedPictureError, UsageError
-from latens.evaluate.metrics import MIN_SIDE, Quality, decibels, measure, ms_ssim, psnr, ssim
+from latens.metrics import MIN_SIDE, Quality, decibels, measure, ms_ssim, psnr, ssim
 
 Picture = NDArray[np.uint8]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from latens.errors import UsageError
-from latens.evaluate.metrics import METRICS, psnr_y
+from latens.metrics import METRICS, psnr_y
 
 
 def test_a_grey_error_is_the_same_in_luma() -> None:

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from latens.errors import UnsupportedPictureError
-from latens.evaluate.metrics import ssimulacra2
-from latens.evaluate.metrics.windows import band, blur
-from latens.evaluate.metrics.xyb import SCALES, WEIGHTS, _cosines
+from latens.metrics import ssimulacra2
+from latens.metrics.windows import band, blur
+from latens.metrics.xyb import SCALES, WEIGHTS, _cosines
 
 
 @pytest.mark.parametrize(

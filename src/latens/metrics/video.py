@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latens.errors import LatensError, MissingExtraError, UnsupportedPictureError
-from latens.evaluate.metrics.fidelity import LUMA, require_pair
+from latens.metrics.fidelity import LUMA, require_pair
 
 MODEL = "vmaf_v0.6.1"
 LEAST = 32  # pixels a side; libvmaf gives up at 16

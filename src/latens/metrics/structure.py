@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latens.errors import UnsupportedPictureError, UsageError
-from latens.evaluate.metrics.fidelity import PEAK, require_pair
-from latens.evaluate.metrics.windows import Array, band, gaussian, moments
+from latens.metrics.fidelity import PEAK, require_pair
+from latens.metrics.windows import Array, band, gaussian, moments
 
 C1, C2 = (0.01 * PEAK) ** 2, (0.03 * PEAK) ** 2  # (K L)^2
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # beta_1 ... beta_5 = gamma_j, section 3.2 of the paper

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from latens.errors import UnsupportedPictureError
-from latens.evaluate.metrics import gmsd
+from latens.metrics import gmsd
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latens.errors import UnsupportedPictureError
-from latens.evaluate.metrics.fidelity import LUMA, require_pair
+from latens.metrics.fidelity import LUMA, require_pair
 
 C = 170.0  # of eq. (4), for luma 0 ... 255
 LEAST = 6  # pixels a side: a picture of fewer has no 3x3 window inside once it is halved

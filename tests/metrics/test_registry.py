@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from latens.errors import MissingExtraError, UsageError
-from latens.evaluate.metrics import METRICS, measure_all
+from latens.metrics import METRICS, measure_all
 
 AVAILABLE = [name for name, metric in METRICS.items() if metric.available()]
 

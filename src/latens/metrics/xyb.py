@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latens.errors import UnsupportedPictureError
-from latens.evaluate.metrics.fidelity import require_pair
-from latens.evaluate.metrics.windows import Array, band, moments
+from latens.metrics.fidelity import require_pair
+from latens.metrics.windows import Array, band, moments
 
 SCALES = 6
 LEAST = 8  # pixels a side of a scale that has another below it

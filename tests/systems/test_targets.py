@@ -1,0 +1,85 @@
+"""Files of a wanted size, rate or fidelity."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import latens
+from latens.errors import TargetError, UsageError
+from latens.metrics import ms_ssim, psnr
+
+KINDS = ("size", "bpp", "psnr", "ms_ssim")
+
+
+@pytest.fixture(scope="module")
+def pixels(photograph: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(photograph[60:316, 100:356])
+
+
+def reached(kind: str, data: bytes, pixels: np.ndarray, weights: Path) -> float:
+    if kind in ("size", "bpp"):
+        return len(data) if kind == "size" else 8 * len(data) / pixels[..., 0].size
+    came = latens.decode(data, weights=weights, output="array")
+    return psnr(pixels, came) if kind == "psnr" else ms_ssim(pixels, came)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("share", [0.2, 0.7])
+def test_a_target_between_the_ends_is_met_on_its_right_side(
+    exported: dict[str, Path], pixels: np.ndarray, kind: str, share: float
+) -> None:
+    weights = exported["variable"]
+    low, high = (
+        reached(kind, latens.encode(pixels, quality=quality, model=weights), pixels, weights)
+        for quality in (5, 95)
+    )
+    wanted = low + share * (high - low)
+    data = latens.encode_to(pixels, **{kind: wanted}, model=weights)
+    found = reached(kind, data, pixels, weights)
+    if kind in ("size", "bpp"):
+        assert 0.98 * wanted <= found <= wanted
+    else:
+        assert wanted <= found <= 1.02 * wanted
+    assert 5 < latens.open(data).header.quality < 95
+
+
+@pytest.mark.parametrize(
+    ("target", "end", "message"),
+    [
+        ({"size": 100}, 0, r"no file of at most 100 bytes and within 2 % of it: the nearest, of quality 0"),
+        ({"bpp": 7.5}, 100, r"at most 7\.5000 bpp .* quality 100"),
+        ({"psnr": 90.0}, 100, r"at least 90\.00 dB of PSNR"),
+        ({"ms_ssim": 0.99999}, 100, r"at least 0\.99999 of MS-SSIM"),
+    ],
+)
+def test_what_is_out_of_reach_is_said_and_the_closest_taken_if_asked(
+    exported: dict[str, Path], pixels: np.ndarray, target: dict, end: float, message: str
+) -> None:
+    with pytest.raises(TargetError, match=message):
+        latens.encode_to(pixels, **target, model=exported["variable"])
+    data = latens.encode_to(pixels, **target, model=exported["variable"], closest=True)
+    assert abs(latens.open(data).header.quality - end) < 3 or "ssim" in message.lower()
+
+
+def test_a_model_of_few_rates_offers_those(photograph: np.ndarray) -> None:
+    sizes = [len(latens.encode(photograph, quality=q, model="balle2017")) for q in (10, 30, 50, 70, 90)]
+    data = latens.encode_to(photograph, size=sizes[2] + 10, model="balle2017")
+    assert len(data) == sizes[2]
+    with pytest.raises(TargetError, match="balle2017 has 5 rates; the nearest, of quality 50"):
+        latens.encode_to(photograph, size=sizes[2] * 1.1, model="balle2017")
+
+
+@pytest.mark.parametrize(
+    ("targets", "message"),
+    [
+        ({}, "0 targets are given"),
+        ({"bpp": 0.5, "psnr": 30}, "2 targets are given, and there must be one of size, bpp, psnr, ms_ssim"),
+        ({"bpp": 0}, "target bpp is 0, and must be a number above 0"),
+        ({"psnr": float("nan")}, "target psnr is nan"),
+        ({"ms_ssim": 1.0}, "target ms_ssim is 1, and must be between 0 and 1"),
+    ],
+)
+def test_targets_that_mean_nothing_are_refused(pixels: np.ndarray, targets: dict, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        latens.encode_to(pixels, **targets)
