@@ -195,3 +195,15 @@ def test_an_evaluation_goes_through_qualities(exported: dict[str, Path], pixels:
     assert len(small) < len(large) and latens.open(large).header.quality == 77.5
     assert codec.decode(large).shape == pixels.shape
     assert find(f"two={exported['scale']},{exported['variable']}").parameter == "weights file"
+
+
+def test_a_wanted_rate_is_found_between_the_qualities_of_an_evaluation(
+    exported: dict[str, Path], pixels: np.ndarray
+) -> None:
+    from latens.evaluate.codecs import find
+    from latens.evaluate.match import match
+
+    codec = find(f"mine={exported['variable']}")
+    low, high = (8 * len(codec.encode(pixels, quality)) / pixels[..., 0].size for quality in (50, 65))
+    found = match(codec, pixels, (low + high) / 2)
+    assert 50 < found.setting < 65 and abs(found.bpp / ((low + high) / 2) - 1) < 0.02

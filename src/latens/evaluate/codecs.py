@@ -34,6 +34,7 @@ class Learned(Codec):
     """A model of latens as an evaluation sees it."""
 
     suffix = ".ltn"
+    continuous = False  # whether every setting within the bounds is another rate
 
     def version(self) -> str:
         return f"latens {latens.__version__} (ONNX Runtime {version('onnxruntime')})"
@@ -54,6 +55,7 @@ class Shipped(Learned):
         self._info = next(info for info in latens.models() if info.id == model)
         self.id, self.title = self._info.id, f"{self._info.id} ({self._info.paper})"
         self.settings = tuple(sorted(quality for point in self._info.points for quality in point.qualities))
+        self.continuous = any(point.levels > 1 for point in self._info.points)
 
     def options(self) -> dict[str, object]:
         return {"weights": {point.name: point.fingerprint for point in self._info.points}}
@@ -74,8 +76,8 @@ class Files(Learned):
 
     def __init__(self, name: str, paths: tuple[Path, ...]) -> None:
         self.id, self.title, self.paths = name, f"{name} ({', '.join(path.name for path in paths)})", paths
-        self._variable = len(paths) == 1 and _levels(paths[0]) > 1
-        if self._variable:
+        self.continuous = len(paths) == 1 and _levels(paths[0]) > 1
+        if self.continuous:
             self.parameter, self.whole = "quality", False
             self.settings, self.bounds = LADDER, (0.0, 100.0)
         else:
@@ -86,7 +88,7 @@ class Files(Learned):
         return {"sha256": {path.name: hashlib.sha256(path.read_bytes()).hexdigest()[:16] for path in self.paths}}
 
     def encode(self, pixels: np.ndarray, setting: float) -> bytes:
-        if self._variable:
+        if self.continuous:
             return latens.encode(pixels, model=self.paths[0], quality=self.check(setting))
         return latens.encode(pixels, model=self.paths[int(self.check(setting))])
 

@@ -27,7 +27,7 @@ def match(codec: Codec, pixels: np.ndarray, bpp: float, tried: Callable[[float],
     """Encode ``pixels``, uint8 (H, W, 3), with the setting whose file is nearest to ``bpp`` bits per pixel.
 
     Whole settings are bisected between the codec's bounds, on the premise that rate grows from the first to
-    the second; models with several rate points are tried point by point. ``tried`` hears of every attempt.
+    the second; models with a few rate points are tried point by point. ``tried`` hears of every attempt.
 
     Raises:
         UsageError: ``bpp`` is not above 0
@@ -44,7 +44,7 @@ def match(codec: Codec, pixels: np.ndarray, bpp: float, tried: Callable[[float],
             found[setting] = Match(setting, data, 8 * len(data) / (pixels.shape[0] * pixels.shape[1]))
         return found[setting]
 
-    if isinstance(codec, Learned):
+    if isinstance(codec, Learned) and not codec.continuous:
         for setting in codec.settings:
             attempt(setting)
     else:
