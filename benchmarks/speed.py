@@ -258,8 +258,9 @@ def main() -> int:
         }
         for model in options.model:
             points = measure(model, picture, options.runs, fresh[model])
-            theirs = measure_compressai(model_of(model), picture, options.runs) if options.compressai else None
-            if options.compressai and theirs is None:
+            compared = options.compressai and model_of(model) in ARCHITECTURES
+            theirs = measure_compressai(model_of(model), picture, options.runs) if compared else None
+            if compared and theirs is None:
                 print("CompressAI is not installed: no comparison", file=sys.stderr)
             print_tables(model_of(model), points, theirs)
             measured[model_of(model)] = {"points": [as_json(point) for point in points], "compressai": theirs}

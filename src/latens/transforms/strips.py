@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from fractions import Fraction
+from functools import lru_cache
 
 import numpy as np
 
@@ -51,6 +52,7 @@ def rows_seen(network: Network, first: int, last: int) -> tuple[int, int]:
     return first, last
 
 
+@lru_cache
 def widest(network: Network) -> Fraction:
     """Values in the largest plane of a network, for each position of its input."""
     scale, most = Fraction(1), Fraction(0)
