@@ -4,7 +4,8 @@
 
 PLACES lists the tables. In a document, a table stands between ``<!-- NAME: ... -->`` and ``<!-- /NAME -->``.
 Model tables come from the shipped cards, BD-rates and curves from docs/benchmarks/kodak.json, times from
-docs/benchmarks/speed.json. ``--check`` changes nothing and exits with 1 if a table is not what the results give.
+docs/benchmarks/speed.json, and how settings agree from matrix.json and float-drift.json there. ``--check``
+changes nothing and exits with 1 if a table is not what the results give.
 """
 
 from __future__ import annotations
@@ -139,6 +140,43 @@ def speed() -> Iterator[str]:
             yield row(name, "-", "-", f"{other['encode_s']:.3f} s", f"{other['decode_s']:.3f} s", "-", "-", "-")
 
 
+def matrix_total() -> Iterator[str]:
+    """One row: what went from every setting to every other."""
+    measured = result("matrix.json")
+    settings = measured["settings"]
+    codecs = ", ".join(f"{name} ({count})" for name, count in measured["codecs"].items())
+    writers = sum(setting["encoded"] > 0 for setting in settings)
+    total = {name: sum(setting[name] for setting in settings) for name in ("symbols", "mismatching", "refused")}
+    yield row(
+        codecs, measured["pictures"], f"{writers} x {len(settings)}", f"{total['symbols']:,}",
+        total["mismatching"], total["refused"], max(setting["largest"] for setting in settings),
+    )  # fmt: skip
+
+
+def matrix() -> Iterator[str]:
+    """One row per setting that decoded: what it ran, and how its symbols and pictures compare."""
+    for setting in result("matrix.json")["settings"]:
+        found = setting["found"]
+        blas = f"{found['blas']}, {found['blas_threads']}" if "blas" in found else setting["blas"]
+        yield row(
+            setting["runtime"], setting["threads"], setting["limit"], blas, setting["numpy"], setting["decoded"],
+            f"{setting['symbols']:,}", setting["mismatching"], setting["refused"],
+            f"{setting['moved']:,} of {setting['samples']:,}", setting["largest"],
+        )  # fmt: skip
+
+
+def drift() -> Iterator[str]:
+    """One row per setting that evaluated a network of floats: answers that are not those in float64."""
+    measured = result("float-drift.json")
+    for setting in measured["settings"]:
+        reference, first = setting["reference"], setting["first"]
+        yield row(
+            setting["by"], setting["threads"], setting["limit"], setting["kernels"], reference["positions"],
+            reference["means"], f"{reference['pictures']} of {measured['pictures']}",
+            f"{first['pictures']} of {measured['pictures']}",
+        )  # fmt: skip
+
+
 MODELS = "| model | quality | bpp | PSNR | MS-SSIM | weights | kMAC/px, both ways |"
 MODELS_ZH = "| 模型 | 质量 | bpp | PSNR | MS-SSIM | 权重 | kMAC/像素(编+解) |"
 README_ANCHOR = "bpg"
@@ -156,6 +194,15 @@ DEVIATIONS = "| measured here | published | PSNR, 28-37 dB | MS-SSIM, 11-19 dB |
 CARD = "| point | quality | lambda | fingerprint | parameters | kMAC/px, both ways | weights | trained |"
 CURVES = "| codec | setting | bpp | PSNR | MS-SSIM | SSIMULACRA2 |"
 SPEED = "| point | weights | bytes | encode | decode | `latens encode` | `latens decode` | `latens info` |"
+MATRIX_TOTAL = "| files of | pictures | settings: write x read | symbols | mismatching | refused | levels apart |"
+MATRIX = (
+    "| runtime | threads | instructions | OpenBLAS, threads | NumPy | files | symbols | mismatching | refused "
+    "| samples that differ | by at most |"
+)
+DRIFT = (
+    "| float32 by | threads | instructions | OpenBLAS | positions that differ | means that differ "
+    "| pictures with a position that differs | lost if the first had written them |"
+)
 
 PLACES = (
     Place("README.md", "models", MODELS, 2, models),
@@ -168,6 +215,9 @@ PLACES = (
     Place("docs/benchmarks.md", "deviations", DEVIATIONS, 2, deviations),
     Place("docs/benchmarks.md", "curves", CURVES, 2, curves),
     Place("docs/benchmarks.md", "speed", SPEED, 1, speed),
+    Place("docs/matrix.md", "matrix-total", MATRIX_TOTAL, 1, matrix_total),
+    Place("docs/matrix.md", "matrix", MATRIX, 5, matrix),
+    Place("docs/matrix.md", "drift", DRIFT, 4, drift),
 )
 
 

@@ -36,7 +36,8 @@ BELOW: dict[str, set[str]] = {
     "tiles": {"transforms", "bitstream"},
     "classic": {"image"},
     "metrics": set(),
-    "evaluate": {"", "image", "classic", "metrics", "weights", "bitstream"},  # the public face, and cards
+    # the public face, and what rows say of weights and runtimes
+    "evaluate": {"", "image", "classic", "metrics", "weights", "runtime", "bitstream"},
     "train": {"weights", "runtime", "systems", "entropy", "transforms", "coding", "bitstream"},
     "cli": {"", "metrics", "codec", "opened", "image", "weights", "systems", "classic", "evaluate", "bitstream"},
     "": {"codec", "opened", "targets", "weights"},  # the public face, latens/__init__.py

@@ -1,12 +1,14 @@
 """What an evaluation can run: classic codecs, shipped models, weights files."""
 
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import latens
-from latens.errors import UnreadablePictureError, UsageError, WeightsError
+from latens.errors import MissingExtraError, UnreadablePictureError, UsageError, WeightsError
 from latens.evaluate.codecs import complexity, everything, find, runs
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "tiny.ltm"
@@ -33,6 +35,18 @@ def test_a_shipped_model_codes_at_the_middle_of_each_rate_point(photograph: np.n
     assert costs is not None
     assert costs.parameters == model.points[-1].parameters
     assert complexity(find("jpeg"), 50) is None
+
+
+def test_the_version_names_the_runtime_that_the_environment_chose(monkeypatch: pytest.MonkeyPatch) -> None:
+    codec = find(latens.models()[0].id)
+    monkeypatch.delenv("LATENS_RUNTIME", raising=False)
+    assert f"(ONNX Runtime {version('onnxruntime')})" in codec.version()
+    monkeypatch.setenv("LATENS_RUNTIME", "openvino")
+    if find_spec("openvino") is None:
+        with pytest.raises(MissingExtraError, match="openvino"):
+            codec.version()
+    else:
+        assert f"(OpenVINO {version('openvino')})" in codec.version()
 
 
 def test_weights_files_are_rate_points_in_their_order(photograph: np.ndarray) -> None:

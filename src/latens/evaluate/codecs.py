@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 from functools import lru_cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +18,7 @@ import latens
 from latens.classic import CODECS
 from latens.classic.base import Codec
 from latens.errors import LatensError, UnreadablePictureError, UsageError, WeightsError
+from latens.runtime import choose, described
 from latens.weights.package import load
 from latens.weights.shelf import LADDER
 
@@ -37,7 +37,7 @@ class Learned(Codec):
     continuous = False  # whether every setting within the bounds is another rate
 
     def version(self) -> str:
-        return f"latens {latens.__version__} (ONNX Runtime {version('onnxruntime')})"
+        return f"latens {latens.__version__} ({described(choose())})"
 
     def complexity(self, setting: float) -> Complexity | None:
         """At ``setting``; None where it is not known."""

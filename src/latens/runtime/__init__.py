@@ -13,16 +13,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
 from typing import NamedTuple
 
 import numpy as np
 
-from latens.errors import UsageError
+from latens.errors import MissingExtraError, UsageError
 from latens.transforms import Network
 from latens.transforms.strips import in_strips
 
 PixelNetwork = Callable[[np.ndarray], np.ndarray]  # float32 (B, C, H, W) -> float32 (B, C', H', W')
-RUNTIMES = ("onnx", "openvino", "torch")
+LIBRARIES = {  # what each is called, and the package that brings it
+    "onnx": ("ONNX Runtime", "onnxruntime"),
+    "openvino": ("OpenVINO", "openvino"),
+    "torch": ("PyTorch", "torch"),
+}
+RUNTIMES = tuple(LIBRARIES)
 
 
 class Runtime(NamedTuple):
@@ -48,6 +54,20 @@ def choose(name: str | None = None, threads: int | None = None) -> Runtime:
     if not asked.isdecimal():
         raise UsageError(f"threads is {asked!r}, and must be a whole number, 0 for one a core")
     return Runtime(name, int(asked))
+
+
+def described(runtime: Runtime) -> str:
+    """The library and its version, as results of measurements name it.
+
+    Raises:
+        MissingExtraError: it is not installed
+    """
+    title, package = LIBRARIES[runtime.name]
+    try:
+        return f"{title} {version(package)}"
+    except PackageNotFoundError as error:
+        message = f"package {package} is not installed, and runtime {runtime.name!r} needs it"
+        raise MissingExtraError(message) from error
 
 
 def pixel_network(network: Network, graph: bytes, runtime: Runtime = DEFAULT) -> PixelNetwork:

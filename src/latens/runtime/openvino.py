@@ -10,8 +10,8 @@ from latens.errors import MissingExtraError, WeightsError
 class OpenVINONetwork:
     """An ONNX graph ready to run; (B, C, H, W) float32 in and out.
 
-    float32 is asked for by name: left to itself, OpenVINO computes in bfloat16 where the processor can, which
-    is off by several grey levels.
+    float32 is asked for by name: left to itself, OpenVINO computes in bfloat16 where the processor can, and is
+    more than a grey level off.
 
     Args:
         graph: the serialised ONNX model

@@ -14,7 +14,7 @@ from latens.transforms import Network
 class TorchNetwork:
     """A network of PyTorch modules with the weights of an ONNX graph; (B, C, H, W) float32 in and out.
 
-    TensorFloat-32, which GPUs convolve in by default, is off: it is off by several grey levels.
+    TensorFloat-32, in which GPUs convolve by default with 10 bits of mantissa, is turned off.
 
     Args:
         network: the description
