@@ -35,7 +35,7 @@ from latens.weights.package import load
 from latens.weights.shelf import LADDER, RatePoint
 
 SHELF = Path(latens.__file__).parent / "weights"
-STORAGES = ("float12", "float14", "float16")  # the smallest first
+STORAGES = ("fitted", "float16")  # the smallest first
 UNUSED = 1e-5  # mean |symbol| of a latent that is dropped
 TOLERANCE = 0.001  # of the Lagrangian, for the smaller storage
 

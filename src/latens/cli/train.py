@@ -73,7 +73,7 @@ def train(
     only: Annotated[
         str, typer.Option(help="priors: train the probability model alone, for transforms that stay.")
     ] = "",
-    storage: Annotated[str, typer.Option(help="Of exported weights: float32, 16, 14, 12 or int8.")] = "float16",
+    storage: Annotated[str, typer.Option(help="Of exported weights: float32, float16 or fitted.")] = "fitted",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     threads: Annotated[int, typer.Option(help="CPU threads; 0: the runtime's choice.")] = 0,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
@@ -89,7 +89,7 @@ def train(
         ("start", start, ("closed-form", "random")),
         ("quantiser", quantiser, ("noise", "mixed")),
         ("only", only, ("", "priors")),
-        ("storage", storage, ("float32", "float16", "float14", "float12", "int8")),
+        ("storage", storage, ("float32", "float16", "fitted")),
     ):
         if value not in allowed:
             raise UsageError(f"{name} is {value!r}, and must be one of {', '.join(allowed)}")

@@ -12,6 +12,7 @@
     checkpoint.py   state on disk, moving average
     log.py          progress bar, JSON lines, TensorBoard
     export.py       weights -> .ltm
+    precision.py    how finely exported weights are stored
     restore.py      .ltm -> weights, to train them further
     prune.py        unused latents dropped
     run.py          one slice, from options to exported model

@@ -19,6 +19,7 @@ from latens.train.integers import quantise
 from latens.train.noise import Trainable
 from latens.train.observe import count, observe
 from latens.train.options import Storage
+from latens.train.precision import fitted
 from latens.transforms import torch_modules
 from latens.transforms.gains import Gains
 from latens.transforms.onnx_graph import to_onnx
@@ -96,9 +97,21 @@ def conditional_tables(counts: Mapping[tuple[int, int], int], first: int) -> lis
     return tables
 
 
+def graphs(module: Trainable, tiles: Tensor, storage: Storage) -> dict[str, bytes]:
+    """The float networks as ONNX graphs by name; arguments as `export`."""
+    model = module.model
+    floats = {name: net for name, net in module.networks.items() if name not in model.exact()}
+    if storage == "fitted":
+        return {name: to_onnx(model.networks()[name], found) for name, found in fitted(module, tiles).items()}
+    return {
+        name: to_onnx(model.networks()[name], torch_modules.arrays(net), storage)  # type: ignore[arg-type]
+        for name, net in floats.items()
+    }
+
+
 @torch.no_grad()
 def export(
-    module: Trainable, tiles: Tensor, path: Path, card: dict[str, Any], storage: Storage = "float16"
+    module: Trainable, tiles: Tensor, path: Path, card: dict[str, Any], storage: Storage = "fitted"
 ) -> bytes:
     """Write the module as an .ltm file and return its fingerprint.
 
@@ -129,11 +142,7 @@ def export(
         counts = count(module, tiles[:COUNTED], priors, exact)
         for name in model.conditional():
             stacked += conditional_tables(counts[name], priors[name].first)
-    networks = {
-        name: to_onnx(description[name], torch_modules.arrays(net), storage)  # type: ignore[arg-type]
-        for name, net in module.networks.items()
-        if name not in exact
-    }
+    networks = graphs(module, tiles, storage)
     whole = {
         "model": module.model.id,
         "sizes": asdict(module.model),

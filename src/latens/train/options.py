@@ -12,7 +12,7 @@ from latens.errors import TrainingError
 from latens.systems import MODELS, Model
 from latens.transforms.gains import lambda_of
 
-Storage = Literal["float32", "float16", "float14", "float12", "int8"]  # of exported weights
+Storage = Literal["float32", "float16", "fitted"]  # of exported weights; the last: `latens.train.precision`
 
 
 @dataclass(frozen=True)

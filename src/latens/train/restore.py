@@ -22,7 +22,7 @@ def restore(path: Path, radius: int) -> tuple[Trainable, tuple[float, ...]]:
 
     Raises:
         WeightsError: the file cannot be read
-        TrainingError: its weights are stored as int8
+        TrainingError: its weights are int8 and nothing else, as early versions could store them
     """
     weights = load(path.absolute())
     module = Trainable(weights.model, radius)

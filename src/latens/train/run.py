@@ -101,7 +101,7 @@ def finish(engine: Engine, storage: Storage) -> dict[str, Any]:
     return result
 
 
-def train(engine: Engine, time_limit: float | None, storage: Storage = "float16") -> dict[str, Any]:
+def train(engine: Engine, time_limit: float | None, storage: Storage = "fitted") -> dict[str, Any]:
     """Train until the steps or the seconds are used up or the process is told to stop, then export."""
     engine.train(math.inf if time_limit is None else time_limit)
     return finish(engine, storage)

@@ -1,18 +1,15 @@
 """Description + weights -> ONNX graph. Needs the package ``onnx`` to build; running needs only a runtime.
 
 Weights are stored compactly and widened by nodes that the runtime folds into constants when it loads the
-graph; all arithmetic at run time is float32. Storages:
-
-``float32``   as trained
-``float16``   half precision, 10 mantissa bits
-``float14``   float16 of which the 2 lowest mantissa bits are zero ...
-``float12``   ... or the 4 lowest: nothing to the graph, but a zip of it is that much smaller
-``int8``      one scale a channel
+graph; all arithmetic at run time is float32. An array is stored as float32 or float16, as `to_onnx` is told; a
+`Stepped` one as its integers in two planes, int8 and what exceeds it (nearly all 0), and its steps. A zip of the
+planes takes little more than the entropy of the integers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -21,17 +18,41 @@ from onnx import TensorProto, helper, numpy_helper
 
 from latens.transforms import layers
 
-Storage = Literal["float32", "float16", "float14", "float12", "int8"]
-DROPPED = {"float16": 0, "float14": 2, "float12": 4}  # mantissa bits of float16
+Storage = Literal["float32", "float16"]  # of arrays that are not `Stepped`
 OPSET = 17
 
 
-def _half(array: np.ndarray, dropped: int) -> np.ndarray:
-    """float16 with the ``dropped`` lowest mantissa bits rounded away (to nearest, ties away from zero)."""
-    bits = array.astype(np.float16).view(np.uint16).astype(np.int64)
-    if dropped:
-        bits = (bits + (1 << (dropped - 1))) >> dropped << dropped
-    return bits.astype(np.uint16).view(np.float16)
+@dataclass(frozen=True, eq=False)
+class Stepped:
+    """Weights that are whole multiples of steps: ``integers * steps[0] * steps[1]``.
+
+    integers: of any shape, magnitudes below 2^22; steps: float32, of shapes that broadcast to it.
+    """
+
+    integers: np.ndarray
+    steps: tuple[np.ndarray, np.ndarray]
+
+    def array(self) -> np.ndarray:
+        """The weights, float32, as a runtime computes them."""
+        return np.asarray(self.integers.astype(np.float32) * self.steps[0] * self.steps[1])
+
+    def __getitem__(self, key: Any) -> Stepped:
+        """With more axes: ``key`` indexes with slices and None."""
+        return Stepped(self.integers[key], (self.steps[0][key], self.steps[1][key]))
+
+    def planes(self) -> tuple[np.ndarray, np.ndarray]:
+        """int8 and int16: ``integers = low + 256 high``.
+
+        Raises:
+            ValueError: an integer is too large
+        """
+        if np.abs(self.integers).max(initial=0) >= 1 << 22:
+            raise ValueError(f"a weight is {np.abs(self.integers).max()} steps, and must be below 2^22")
+        low = (self.integers + 128) % 256 - 128
+        return low.astype(np.int8), ((self.integers - low) // 256).astype(np.int16)
+
+
+Weight = np.ndarray | Stepped
 
 
 class _Graph:
@@ -56,29 +77,28 @@ class _Graph:
         """A small float32 constant."""
         return self.constant(array.astype(np.float32))
 
-    def weight(self, array: np.ndarray, axis: int) -> str:
-        """A large constant, stored as the graph's storage says, with one int8 scale along ``axis``."""
+    def weight(self, array: Weight) -> str:
+        """A large constant, widened to float32."""
+        if isinstance(array, Stepped):
+            low, high = (self.node("Cast", self.constant(p), to=TensorProto.FLOAT) for p in array.planes())
+            whole = self.node("Add", low, self.node("Mul", high, self.exact(np.array(256))))
+            first, second = (self.exact(steps) for steps in array.steps)
+            return self.node("Mul", self.node("Mul", whole, first), second)
         if self.storage == "float32":
             return self.exact(array)
-        if self.storage in DROPPED:
-            halves = _half(array, DROPPED[self.storage])
-            return self.node("Cast", self.constant(halves), to=TensorProto.FLOAT)
-        others = tuple(k for k in range(array.ndim) if k != axis)
-        scale = np.maximum(np.abs(array).max(axis=others, keepdims=True), 1e-12) / 127
-        integers = self.constant(np.rint(array / scale).astype(np.int8))
-        return self.node("Mul", self.node("Cast", integers, to=TensorProto.FLOAT), self.exact(scale))
+        return self.node("Cast", self.constant(array.astype(np.float16)), to=TensorProto.FLOAT)
 
-    def conv(self, x: str, layer: layers.Conv, weight: np.ndarray, bias: np.ndarray) -> str:
+    def conv(self, x: str, layer: layers.Conv, weight: Weight, bias: np.ndarray) -> str:
         pad = layer.kernel // 2
         return self.node(
-            "Conv", x, self.weight(weight, 0), self.exact(bias),
+            "Conv", x, self.weight(weight), self.exact(bias),
             strides=[layer.stride] * 2, pads=[pad] * 4, kernel_shape=[layer.kernel] * 2,
         )  # fmt: skip
 
-    def depthwise(self, x: str, layer: layers.Depthwise, weight: np.ndarray, bias: np.ndarray) -> str:
+    def depthwise(self, x: str, layer: layers.Depthwise, weight: Weight, bias: np.ndarray) -> str:
         pad = layer.kernel // 2
         return self.node(
-            "Conv", x, self.weight(weight, 0), self.exact(bias),
+            "Conv", x, self.weight(weight), self.exact(bias),
             group=layer.channels, pads=[pad] * 4, kernel_shape=[layer.kernel] * 2,
         )  # fmt: skip
 
@@ -88,7 +108,7 @@ class _Graph:
         order = np.arange(layer.channels * layer.factor**2).reshape(layer.factor**2, layer.channels).T.ravel()
         return self.node("Gather", moved, self.constant(order.astype(np.int64)), axis=1)
 
-    def residual(self, x: str, layer: layers.Residual, weights: dict[str, np.ndarray]) -> str:
+    def residual(self, x: str, layer: layers.Residual, weights: dict[str, Any]) -> str:
         name = x
         for number, inner in enumerate(layer.branch):
             mark = f"{number}."
@@ -96,7 +116,7 @@ class _Graph:
             name = self.add(name, inner, found)
         return self.node("Add", x, name)
 
-    def deconv(self, x: str, layer: layers.Deconv, weight: np.ndarray, bias: np.ndarray) -> str:
+    def deconv(self, x: str, layer: layers.Deconv, weight: Weight, bias: np.ndarray) -> str:
         """A transposed convolution as a convolution at the low resolution and a pixel shuffle.
 
         Output sample s*a + r sees the inputs a + d through the tap r + padding - s*d: with the kernel padded
@@ -109,7 +129,7 @@ class _Graph:
         back = stride * side - layer.kernel - front
         padded = self.node(
             "Pad",
-            self.weight(weight, 1),
+            self.weight(weight),
             self.constant(np.array([0, 0, front, front, 0, 0, back, back], np.int64)),
         )
         shape = np.array([layer.inputs, layer.outputs, side, stride, side, stride], np.int64)
@@ -134,14 +154,14 @@ class _Graph:
         )  # fmt: skip
         return phases if stride == 1 else self.node("DepthToSpace", phases, blocksize=stride, mode="CRD")
 
-    def gdn(self, x: str, layer: layers.GDN, beta: np.ndarray, gamma: np.ndarray) -> str:
+    def gdn(self, x: str, layer: layers.GDN, beta: np.ndarray, gamma: Weight) -> str:
         energy = self.node("Mul", x, x) if layer.form == "squared" else self.node("Abs", x)
-        norm = self.node("Conv", energy, self.weight(gamma[:, :, None, None], 0), self.exact(beta))
+        norm = self.node("Conv", energy, self.weight(gamma[:, :, None, None]), self.exact(beta))
         if layer.form == "squared":
             norm = self.node("Sqrt", norm)
         return self.node("Mul" if layer.inverse else "Div", x, norm)
 
-    def add(self, x: str, layer: layers.Layer, weights: dict[str, np.ndarray]) -> str:
+    def add(self, x: str, layer: layers.Layer, weights: dict[str, Any]) -> str:
         match layer:
             case layers.Shift():
                 return self.node("Add", x, self.exact(np.array(layer.amount)))
@@ -169,11 +189,12 @@ class _Graph:
                 raise ValueError(f"{layer} has no place in a pixel network")
 
 
-def to_onnx(network: layers.Network, weights: list[dict[str, np.ndarray]], storage: Storage = "float16") -> bytes:
+def to_onnx(network: layers.Network, weights: list[dict[str, Any]], storage: Storage = "float16") -> bytes:
     """Serialise a network as an ONNX model with one input ``x`` (B, C, H, W) and one output ``y``, float32.
 
     Args:
-        weights: the arrays of each layer, as `latens.transforms.torch_modules.arrays` gives them
+        weights: the arrays of each layer, as `latens.transforms.torch_modules.arrays` gives them; those of two
+            axes and more may be `Stepped`
     """
     graph = _Graph(storage)
     name = "x"
@@ -195,15 +216,28 @@ def to_onnx(network: layers.Network, weights: list[dict[str, np.ndarray]], stora
 
 
 def from_onnx(network: layers.Network, graph: bytes) -> list[dict[str, np.ndarray]]:
-    """The weights that `to_onnx` stored, float32, as it was given them; int8 ones are too coarse and refused.
+    """The weights that `to_onnx` stored, float32.
 
     Raises:
-        ValueError: int8 storage, or not a graph of this network
+        ValueError: not a graph of this network, or one of int8 weights alone, which nothing writes any more
     """
     constants = [numpy_helper.to_array(c) for c in onnx.load_model_from_string(graph).graph.initializer]
-    kernels = iter([array for array in constants if array.ndim == 4])  # gamma is a 1x1 kernel
+    kernels = iter(_kernels(constants))  # gamma is a 1x1 kernel
     vectors = iter([array for array in constants if array.ndim == 1 and array.dtype == np.float32])
     return [_stored(layer, kernels, vectors) for layer in network]
+
+
+def _kernels(constants: list[np.ndarray]) -> Iterator[np.ndarray]:
+    """The weights of four axes among a graph's constants, float32."""
+    left = iter(array for array in constants if array.ndim == 4)
+    for array in left:
+        if array.dtype != np.int8:
+            yield array.astype(np.float32)
+            continue
+        high, *steps = (next(left, np.zeros(0)) for _ in range(3))
+        if high.dtype != np.int16:
+            raise ValueError("the graph holds int8 weights, which are too coarse, or is not one of this network")
+        yield Stepped(array + 256 * high.astype(np.int32), (steps[0], steps[1])).array()
 
 
 def _stored(
@@ -216,9 +250,8 @@ def _stored(
     if not isinstance(layer, layers.Conv | layers.Deconv | layers.Depthwise | layers.GDN):
         return {}
     kernel, vector = next(kernels, None), next(vectors, None)
-    if kernel is None or vector is None or kernel.dtype == np.int8:
-        raise ValueError("the graph holds int8 weights, or is not one of this network")
-    kernel = kernel.astype(np.float32)
+    if kernel is None or vector is None:
+        raise ValueError("the graph is not one of this network")
     if isinstance(layer, layers.GDN):
         return {"beta": vector, "gamma": kernel[:, :, 0, 0]}
     phases = layer.stride**2 if isinstance(layer, layers.Deconv) else 1  # a Deconv's bias stands once a phase
