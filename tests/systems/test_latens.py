@@ -12,7 +12,7 @@ from latens.coding import Decoder, Encoder
 from latens.entropy.channels import Decode, Encode
 from latens.entropy.order import passes, squares
 from latens.errors import DriftError
-from latens.systems import Latens
+from latens.systems import MODELS, Latens, LatensFast
 from latens.weights.package import load
 
 torch = pytest.importorskip("torch", reason="training needs PyTorch")
@@ -235,3 +235,16 @@ def test_one_set_of_weights_codes_every_quality(tiles, photograph: np.ndarray, t
     assert all(2 * len(a) < 3 * len(b) for a, b in itertools.pairwise(files))
     for data in files:
         assert latens.decode(data, weights=path, output="array").shape == (144, 200, 3)
+
+
+def test_the_fast_size_costs_less_than_half_of_the_default_one() -> None:
+    from fractions import Fraction
+
+    from latens.transforms import macs_per_pixel
+
+    def cost(model: Latens) -> float:
+        networks = model.networks()
+        return macs_per_pixel(networks["g_a"]) + macs_per_pixel(networks["g_s"], Fraction(1, 16))
+
+    assert cost(Latens()) < 21_500 and cost(LatensFast()) < cost(Latens()) / 2
+    assert MODELS["latens-fast"] is LatensFast and len({model.fourcc for model in MODELS.values()}) == len(MODELS)
