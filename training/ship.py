@@ -75,13 +75,14 @@ def ship_run(run: Path, tiles: torch.Tensor, held_out: list[np.ndarray], target:
     x = to_input(tiles)
     if "y" in module.model.priors():
         module = prune(module, most_used(module, x, int((usage(module, x) > UNUSED).sum())))
-    hours = state["seconds"] / 3600
-    training = f"{state['step']} steps, {hours:.2f} h"
+    effort = checkpoint.Effort.of(state)
+    training = str(effort)
     card = {
         "lmbda": options.lmbda,
         "lmbdas": options.mse_lambdas(),
         "metric": options.metric,
         "training": training,
+        "effort": effort,
     }
     costs = {}
     with tempfile.TemporaryDirectory() as folder:
