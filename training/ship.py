@@ -2,6 +2,10 @@
 
     python training/ship.py runs/a runs/b ... --data SHARD --validate HELD_OUT
     python training/ship.py --measured docs/benchmarks/kodak.json
+    python training/ship.py --restore balle2017 --data SHARD
+
+With --retire, weights that are replaced stay on the shelf without their encoder, so that files written with them
+are decoded for ever.
 
 The first form exports each run, stored in the smallest way that costs less than 0.1 % of the Lagrangian on the
 held-out pictures; where a factorised prior has latents that are not used, without them. Qualities 0..100 are
@@ -25,13 +29,15 @@ import latens
 from latens.systems import MODELS
 from latens.train import checkpoint
 from latens.train.data import Pictures, to_input
-from latens.train.export import export
+from latens.train.export import export, graphs
 from latens.train.noise import Trainable
 from latens.train.options import Options
 from latens.train.prune import most_used, prune, usage
+from latens.train.restore import restore
 from latens.transforms import macs_per_pixel, parameters
 from latens.transforms.gains import lambda_of, level_of
-from latens.weights.package import load
+from latens.weights.package import load, pack
+from latens.weights.package import retire as put_away
 from latens.weights.shelf import LADDER, RatePoint
 
 SHELF = Path(latens.__file__).parent / "weights"
@@ -69,13 +75,14 @@ def ship_run(run: Path, tiles: torch.Tensor, held_out: list[np.ndarray], target:
     x = to_input(tiles)
     if "y" in module.model.priors():
         module = prune(module, most_used(module, x, int((usage(module, x) > UNUSED).sum())))
-    hours = state["seconds"] / 3600
-    training = f"{state['step']} steps, {hours:.2f} h"
+    effort = checkpoint.Effort.of(state)
+    training = str(effort)
     card = {
         "lmbda": options.lmbda,
         "lmbdas": options.mse_lambdas(),
         "metric": options.metric,
         "training": training,
+        "effort": effort,
     }
     costs = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -103,7 +110,7 @@ def ship_run(run: Path, tiles: torch.Tensor, held_out: list[np.ndarray], target:
     }
 
 
-def ship(runs: list[Path], data: list[Path], validate: list[Path]) -> None:
+def ship(runs: list[Path], data: list[Path], validate: list[Path], keep: bool) -> None:
     """Export the runs of one model and write its card."""
     runs = sorted(runs, key=lambda run: Options.load(run / "options.json").lmbda)
     model = MODELS[Options.load(runs[0] / "options.json").model]
@@ -111,6 +118,8 @@ def ship(runs: list[Path], data: list[Path], validate: list[Path]) -> None:
     held_out = [array for array in Pictures.load(validate, 256).pictures][::3]
     folder = SHELF / model.id
     folder.mkdir(parents=True, exist_ok=True)
+    old = folder / "card.json"
+    put = retired(folder) if keep else json.loads(old.read_text()).get("retired", []) if old.exists() else []
     width = 100 / len(runs)
     points = []
     for k, run in enumerate(runs):
@@ -124,8 +133,41 @@ def ship(runs: list[Path], data: list[Path], validate: list[Path]) -> None:
         "title": model.title,
         "paper": model.paper,
         "points": points,
+        "retired": put,
     }
     (folder / "card.json").write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def restored(path: Path, tiles: torch.Tensor) -> bytes:
+    """Store the float networks of an .ltm file again, as `export` would now; the new fingerprint."""
+    weights = load(path)
+    module, _ = restore(path, 64)
+    new = {f"{name}.onnx": graph for name, graph in graphs(module.eval(), tiles, "fitted").items()}
+    return pack(path, {**weights.card, "storage": "fitted"}, {**weights.members, **new})
+
+
+def retired(folder: Path) -> list[dict]:
+    """Retire a model's shipped weights: their entries on its card, after those retired before."""
+    card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    for point in card["points"]:
+        put_away(folder / f"{point['name']}.ltm", folder / f"{point['fingerprint']}.ltm")
+        point["bytes"] = (folder / f"{point['fingerprint']}.ltm").stat().st_size
+    return [*card.get("retired", []), *card["points"]]
+
+
+def store_again(model: str, data: list[Path], keep: bool) -> None:
+    """`restored`, for all shipped weights of a model; their Kodak figures are to be measured again."""
+    path = SHELF / model / "card.json"
+    card = json.loads(path.read_text(encoding="utf-8"))
+    if keep:
+        card["retired"] = retired(path.parent)
+    tiles = Pictures.load(data, 256).tiles(256)
+    for point in card["points"]:
+        target = SHELF / model / f"{point['name']}.ltm"
+        point["fingerprint"] = restored(target, tiles).hex()
+        print(target.name, point["bytes"], "->", target.stat().st_size)
+        point["bytes"] = target.stat().st_size
+    path.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def enter(measured: Path) -> None:
@@ -151,8 +193,12 @@ if __name__ == "__main__":
     parser.add_argument("--data", action="append", type=Path, default=[])
     parser.add_argument("--validate", action="append", type=Path, default=[])
     parser.add_argument("--measured", type=Path)
+    parser.add_argument("--restore", metavar="MODEL")
+    parser.add_argument("--retire", action="store_true")
     given = parser.parse_args()
     if given.runs:
-        ship(given.runs, given.data, given.validate)
+        ship(given.runs, given.data, given.validate, given.retire)
+    if given.restore:
+        store_again(given.restore, given.data, given.retire)
     if given.measured:
         enter(given.measured)

@@ -169,6 +169,22 @@ def test_a_run_from_the_same_lambda_starts_with_the_same_weights(
         assert torch.equal(engine.module.state_dict()[name], value)
 
 
+def test_training_counts_the_runs_before(trained, tmp_path: Path, options: Options) -> None:
+    """Six steps, three more from its folder (in two slices), one from the file of those: ten."""
+    three = run.begin(tmp_path / "b", dataclasses.replace(options, steps=2), CPU, trained[0], quiet=True)
+    three.train()
+    resumed = run.resume(tmp_path / "b", CPU, 3, (), quiet=True)
+    result = run.train(resumed, None, "float16")
+    assert result["step"] == 3 and load(tmp_path / "b" / "model.ltm").card["effort"][0] == 9
+    one = run.begin(
+        tmp_path / "c", dataclasses.replace(options, steps=1), CPU, tmp_path / "b" / "model.ltm", quiet=True
+    )
+    run.train(one, None, "float16")
+    card = load(tmp_path / "c" / "model.ltm").card
+    assert card["training"].startswith("10 steps, ") and card["effort"][0] == 10
+    assert card["effort"][1] == pytest.approx(trained[1].seconds + resumed.seconds + one.seconds)
+
+
 def test_a_run_of_other_sizes_is_no_start(trained, tmp_path: Path, options: Options) -> None:
     for sizes in ({**options.sizes, "N1": 16}, {**options.sizes, "M": 30}):
         with pytest.raises(TrainingError, match="only M may be smaller"):

@@ -20,7 +20,7 @@ from latens.errors import WeightsError
 from latens.systems import Balle2017
 from latens.transforms import GDN, Conv, Deconv, Network
 from latens.transforms.onnx_graph import to_onnx
-from latens.weights.package import Weights, load, write
+from latens.weights.package import Weights, load, retire, write
 
 MODEL = Balle2017(N1=2, N2=2, M=3)
 CARD: dict[str, Any] = {
@@ -218,3 +218,14 @@ def test_no_pickle_is_ever_opened(path: Path) -> None:
 def test_a_missing_file_is_a_weights_error(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="nonesuch"):
         load(tmp_path / "nonesuch.ltm")
+
+
+def test_retired_weights_keep_their_fingerprint_and_decoder_alone(path: Path, tmp_path: Path) -> None:
+    mark = retire(path, tmp_path / "old.ltm")
+    whole, found = load(path), load(tmp_path / "old.ltm")
+    assert mark == found.fingerprint == whole.fingerprint
+    assert set(whole.members) - set(found.members) == {"g_a.onnx"}
+    y = np.ones((1, 3, 2, 1), np.float32)
+    np.testing.assert_array_equal(found.g_s(y), whole.g_s(y))
+    with pytest.raises(WeightsError, match=r"is retired and has no g_a: it decodes, and does not encode"):
+        _ = found.g_a

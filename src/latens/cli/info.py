@@ -63,6 +63,7 @@ def describe(stream: BinaryIO, size: int) -> dict[str, Any]:
         "paper": model.paper if model else None,
         "fingerprint": header.fingerprint.hex(),
         "rate_point": point.name if point else None,
+        "retired": bool(model and point in model.retired),
         "quality": header.quality,
         "quality_range": list(point.quality) if point else None,
         "tile": header.tile,
@@ -97,7 +98,7 @@ def lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
         weights = facts["fingerprint"]
     else:
         model = f"{facts['model']}: {facts['model_id']}, {facts['model_title']} ({facts['paper']})"
-        known = facts["rate_point"]
+        known = facts["rate_point"] and facts["rate_point"] + (", retired" if facts["retired"] else "")
         weights = facts["fingerprint"] + (f": {known}" if known else ": not among those shipped")
     span = facts["quality_range"]
     quality = "not known" if span is None else f"{span[0]:g} to {span[1]:g}"

@@ -38,6 +38,9 @@ def models(as_json: options.Json = False) -> None:
     for model in found:
         console.print(f"{model.id} ({model.code}): {model.title}. {model.paper}", markup=False, highlight=False)
         console.print(table(model))
+        if model.retired:
+            old = ", ".join(f"{point.name} ({point.fingerprint})" for point in model.retired)
+            console.print(f"retired, decoded and no longer written: {old}", markup=False, highlight=False)
 
 
 def table(model: "ModelInfo") -> "Table":

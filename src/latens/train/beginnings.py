@@ -35,6 +35,7 @@ class Source:
     lmbdas: tuple[float, ...]  # of its levels
     model: Model | None
     radius: int  # of its priors
+    effort: checkpoint.Effort = checkpoint.Effort()  # noqa: RUF009 - a tuple; nothing where files do not say
 
     @classmethod
     def read(cls, path: Path, radius: int) -> Source:
@@ -50,12 +51,16 @@ class Source:
             module, lmbdas = restore(path, radius)
             lost = ("priors.", *(f"networks.{name}." for name in module.model.exact()))
             state = {k: v for k, v in module.state_dict().items() if not k.startswith(lost)}
-            return cls(str(path), state, lmbdas, module.model, radius)
+            from latens.weights.package import load
+
+            effort = checkpoint.Effort(*load(path.absolute()).card.get("effort", ()))
+            return cls(str(path), state, lmbdas, module.model, radius, effort)
         there = Options.load(path / "options.json")
-        state = checkpoint.load(path / "checkpoint.pt", torch.device("cpu"))["average"]
+        saved = checkpoint.load(path / "checkpoint.pt", torch.device("cpu"))
         known = there.model in MODELS
         lmbdas = there.mse_lambdas() if known else (there.mse_lambda,)
-        return cls(str(path), state, lmbdas, there.build() if known else None, there.radius)
+        model, effort = there.build() if known else None, checkpoint.Effort.of(saved)
+        return cls(str(path), saved["average"], lmbdas, model, there.radius, effort)
 
     def part(self, name: str) -> dict[str, Tensor]:
         """The state below ``name``, such as networks.g_a."""

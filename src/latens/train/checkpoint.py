@@ -4,12 +4,31 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from latens.errors import TrainingError
+
+
+class Effort(NamedTuple):
+    """What training took, in a run and in those that it began from."""
+
+    steps: int = 0
+    seconds: float = 0.0
+
+    def and_then(self, steps: int, seconds: float) -> Effort:
+        """With a run after it."""
+        return Effort(self.steps + steps, self.seconds + seconds)
+
+    @classmethod
+    def of(cls, state: dict[str, Any]) -> Effort:
+        """Of a checkpoint and all before it."""
+        return cls(*state.get("history", ())).and_then(state["step"], state["seconds"])
+
+    def __str__(self) -> str:
+        return f"{self.steps} steps, {self.seconds / 3600:.2f} h"
 
 
 class Average:

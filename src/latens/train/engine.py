@@ -42,6 +42,7 @@ class Engine:
         self.optimiser = torch.optim.Adam(_groups(self.module, options))
         self.average = checkpoint.Average(self.module, options.ema)
         self.step, self.skipped, self.seconds = 0, 0, 0.0
+        self.history = checkpoint.Effort()  # of the runs that this one began from
         smallest = max(options.crop, VALIDATION_CROP)
         self.pictures = Pictures.load(map(Path, options.data), options.crop, quiet)
         self.held_out = (
@@ -59,6 +60,7 @@ class Engine:
     def start_from(self, other: Path) -> None:
         """Begin from another run's averaged weights, or from exported ones (.ltm): see `begin_from`."""
         source = Source.read(other, self.options.radius)
+        self.history = source.effort
         self._on_cpu(lambda x: begin_from(self.module, source, x, self.options.mse_lambdas()))
         self.average = checkpoint.Average(self.module, self.options.ema)
 
@@ -77,6 +79,7 @@ class Engine:
         self.optimiser.load_state_dict(state["optimiser"])
         self.average.shadow = state["average"]
         self.step, self.skipped, self.seconds = state["step"], state["skipped"], state["seconds"]
+        self.history = checkpoint.Effort(*state.get("history", ()))
 
     def save(self) -> None:
         """Write the checkpoint."""
@@ -89,6 +92,7 @@ class Engine:
                 "step": self.step,
                 "skipped": self.skipped,
                 "seconds": self.seconds,
+                "history": tuple(self.history),
             },
         )
 

@@ -21,7 +21,7 @@ def restore(path: Path, radius: int) -> tuple[Trainable, tuple[float, ...]]:
     hold as integers (`Model.exact`): those begin anew.
 
     Raises:
-        WeightsError: the file cannot be read
+        WeightsError: the file cannot be read, or has no encoder
         TrainingError: its weights are int8 and nothing else, as early versions could store them
     """
     weights = load(path.absolute())
@@ -30,7 +30,7 @@ def restore(path: Path, radius: int) -> tuple[Trainable, tuple[float, ...]]:
         if name in weights.model.exact():
             continue
         try:
-            stored = from_onnx(network, weights.members[f"{name}.onnx"])
+            stored = from_onnx(network, weights.graph(name))
         except ValueError as error:
             raise TrainingError(f"{path} cannot be trained further: {error}") from error
         fill(module.networks[name], stored)  # type: ignore[arg-type]

@@ -83,11 +83,13 @@ def finish(engine: Engine, storage: Storage) -> dict[str, Any]:
     module = engine.module.to("cpu").eval()
     side = min(512, *(min(picture.shape[:2]) for picture in engine.pictures.pictures))
     side -= side % module.model.stride
+    effort = engine.history.and_then(engine.step, engine.seconds)
     card = {
         "lmbda": engine.options.lmbda,
         "lmbdas": engine.options.mse_lambdas(),
         "metric": engine.options.metric,
-        "training": f"{engine.step} steps, {engine.seconds / 3600:.2f} h on {engine.device.type}",
+        "training": f"{effort} on {engine.device.type}",
+        "effort": effort,
     }
     try:
         from latens.train.export import export

@@ -11,7 +11,7 @@
 
 The *fingerprint* is the first 4 bytes of the SHA-256 over what decoding depends on: model, sizes, priors,
 tables, g_s, the inverse gains and the exact networks. A better encoder (g_a, h_a, gain) for the same decoder
-keeps it, and old files stay readable.
+keeps it, and old files stay readable. *Retired* weights, whose card says so, have no encoder: no g_a and no h_a.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from latens.transforms.gains import Gains
 
 ARRAYS = ("offsets", "sizes", "masses")
 GAINS = ("gain", "inverse")
-MEMBERS = ("card.json", "g_a.onnx", "g_s.onnx", *(f"{array}.npy" for array in ARRAYS))
+MEMBERS = ("card.json", "g_s.onnx", *(f"{array}.npy" for array in ARRAYS))
 
 
 class Weights:
@@ -54,7 +54,8 @@ class Weights:
                 name: PriorTables(first, tuple(Group(size, tuple(edges)) for size, edges in groups))
                 for name, (first, groups) in self.card["priors"].items()
             }
-            self._need(f"{name}.onnx" for name in self.model.networks() if name not in self.model.exact())
+            floats = [name for name in self.model.networks() if name not in self.model.exact()]
+            self._need(f"{name}.onnx" for name in floats if not self.card.get("retired"))
             self._need(f"{name}.npy" for name in (GAINS if self.model.levels > 1 else ()))
             self.fingerprint = fingerprint(members)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -113,7 +114,17 @@ class Weights:
         return self._pixel_network("g_s")
 
     def _pixel_network(self, name: str) -> PixelNetwork:
-        return pixel_network(self.model.networks()[name], self.members[f"{name}.onnx"], self.runtime)
+        return pixel_network(self.model.networks()[name], self.graph(name), self.runtime)
+
+    def graph(self, name: str) -> bytes:
+        """The ONNX graph of a float network.
+
+        Raises:
+            WeightsError: retired weights have no encoder
+        """
+        if f"{name}.onnx" not in self.members:
+            raise WeightsError(f"{self.source} is retired and has no {name}: it decodes, and does not encode")
+        return self.members[f"{name}.onnx"]
 
     def network(self, name: str) -> Callable[..., np.ndarray]:
         """A network of the model: exact integers, or a float graph.
@@ -179,15 +190,27 @@ def write(
         buffer = io.BytesIO()
         np.save(buffer, array)
         members[f"{name}.npy"] = buffer.getvalue()
-    members["card.json"] = json.dumps(dict(card)).encode()
-    mark = fingerprint(members)
-    members["card.json"] = (json.dumps({**card, "fingerprint": mark.hex()}, indent=2) + "\n").encode()
+    return pack(path, card, members)
+
+
+def pack(path: Path, card: Mapping[str, Any], members: Mapping[str, bytes]) -> bytes:
+    """Write an .ltm file of a card and the other members as they are, and return its fingerprint."""
+    mark = fingerprint({**members, "card.json": json.dumps(dict(card)).encode()})
+    whole = {**members, "card.json": (json.dumps({**card, "fingerprint": mark.hex()}, indent=2) + "\n").encode()}
     temporary = path.with_suffix(".tmp")
     with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in members.items():  # a fixed date: equal weights are equal files
+        for name, data in whole.items():  # a fixed date: equal weights are equal files
             archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), data, zipfile.ZIP_DEFLATED)
     temporary.replace(path)
     return mark
+
+
+def retire(path: Path, target: Path) -> bytes:
+    """Write what decoding needs of an .ltm file as another one, and return their fingerprint."""
+    weights = load(path)
+    encoder = {f"{name}.onnx" for name in weights.model.networks() if name != "g_s"}
+    kept = {name: data for name, data in weights.members.items() if name not in encoder}
+    return pack(target, {**weights.card, "retired": True}, kept)
 
 
 def load(path: Path, runtime: Runtime = DEFAULT) -> Weights:

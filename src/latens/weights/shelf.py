@@ -60,11 +60,13 @@ class ModelInfo:
     title: str
     paper: str
     points: tuple[RatePoint, ...]
+    retired: tuple[RatePoint, ...] = ()  # once among the points: files written with them are decoded for ever
 
 
 def _card(path: Path) -> ModelInfo:
     card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return ModelInfo(**{**card, "points": tuple(RatePoint(**point) for point in card["points"])})
+    lists = {name: tuple(RatePoint(**point) for point in card.get(name, ())) for name in ("points", "retired")}
+    return ModelInfo(**{**card, **lists})
 
 
 @lru_cache(maxsize=1)
@@ -74,8 +76,8 @@ def shipped() -> tuple[ModelInfo, ...]:
 
 
 def path_of(model: ModelInfo, point: RatePoint) -> Path:
-    """The .ltm file of a shipped rate point."""
-    return HERE / model.id / f"{point.name}.ltm"
+    """The .ltm file of a shipped rate point; a retired one's is named by its fingerprint."""
+    return HERE / model.id / f"{point.fingerprint if point in model.retired else point.name}.ltm"
 
 
 def select(model: str, quality: float) -> Path:
@@ -114,10 +116,10 @@ def qualities(model: str) -> tuple[float, ...] | None:
 
 
 def describe(code: str, fingerprint: bytes) -> tuple[ModelInfo | None, RatePoint | None]:
-    """What is known of a file's model and weights."""
+    """What is known of a file's model and weights, retired ones included."""
     for info in shipped():
         if info.code == code:
-            points = [point for point in info.points if point.fingerprint == fingerprint.hex()]
+            points = [p for p in (*info.points, *info.retired) if p.fingerprint == fingerprint.hex()]
             return info, points[0] if points else None
     return None, None
 
