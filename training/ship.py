@@ -58,7 +58,7 @@ def lagrangian(path: Path, pictures: list[np.ndarray], options: Options) -> floa
         lmbda = options.lmbda
         if levels > 1:
             lmbda = lambda_of(level_of(quality, levels), levels, options.lowest_lmbda, options.lmbda)
-        for pixels in pictures:
+        for pixels in pictures[:: len(qualities)]:
             data = latens.encode(pixels, model=path, quality=quality)
             error = latens.decode(data, output="array", weights=path).astype(float) - pixels
             cost = 8 * len(data) / pixels[..., 0].size + lmbda * (error**2).mean()
