@@ -226,7 +226,7 @@ def test_one_set_of_weights_codes_every_quality(tiles, photograph: np.ndarray, t
     from latens.train.export import export
 
     torch.manual_seed(0)
-    module = Trainable(Latens(C=20, n=1, M=16, Nh=6, P=24, levels=3), radius=32)
+    module = Trainable(Latens(C=20, n=1, M=16, Nh=6, P=24, levels=3, block="plain"), radius=32)
     lmbdas = (0.002, 0.01, 0.05)
     begin_closed_form(module, to_input(tiles), lmbdas)
     path = tmp_path / "variable.ltm"
@@ -247,4 +247,6 @@ def test_the_fast_size_costs_less_than_half_of_the_default_one() -> None:
         return macs_per_pixel(networks["g_a"]) + macs_per_pixel(networks["g_s"], Fraction(1, 16))
 
     assert cost(Latens()) < 21_500 and cost(LatensFast()) < cost(Latens()) / 2
+    plain = Latens(C=96, n=4, block="plain")
+    assert cost(plain) == pytest.approx(cost(Latens()), rel=0.1), "the rival of the design page"
     assert MODELS["latens-fast"] is LatensFast and len({model.fourcc for model in MODELS.values()}) == len(MODELS)

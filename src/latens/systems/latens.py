@@ -28,7 +28,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -66,6 +66,7 @@ class Latens(Model):
     M: int = 192
     Nh: int = 128
     P: int = 192
+    block: Literal["depthwise", "plain"] = "depthwise"  # plain: two 3x3 convolutions
 
     def networks(self) -> Mapping[str, Network]:
         """g_a: (B, 3, H, W) in [0, 1] -> (B, M, H/16, W/16), g_s back; h_a to z, h_s from it to squares."""
@@ -106,6 +107,8 @@ class Latens(Model):
 
     def _blocks(self) -> Network:
         c = self.C
+        if self.block == "plain":
+            return (Residual((Conv(c, c, kernel=3), LeakyReLU(), Conv(c, c, kernel=3))),) * self.n
         block: Network = (
             Residual((Conv(c, c, kernel=1), LeakyReLU(), Depthwise(c, kernel=3), Conv(c, c, kernel=1))),
             Residual((Conv(c, 2 * c, kernel=1), LeakyReLU(), Conv(2 * c, c, kernel=1))),
