@@ -41,7 +41,10 @@ class OpenVINONetwork:
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         request = self._compiled.create_infer_request()  # one a call: threads may share the network
-        y = np.array(request.infer({"x": np.ascontiguousarray(x, np.float32)})["y"])
-        if not y.size:  # what it makes of channels that do not fit, without a word
+        try:
+            y = np.array(request.infer({"x": np.ascontiguousarray(x, np.float32)})["y"])
+        except RuntimeError as error:
+            raise WeightsError(f"a network does not take {x.shape[1]} channels") from error
+        if not y.size:  # what some versions make of channels that do not fit, without a word
             raise WeightsError(f"a network does not take {x.shape[1]} channels")
         return y
