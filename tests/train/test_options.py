@@ -24,7 +24,7 @@ def test_good_options_pass_and_build_their_model() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"model": "nonesuch"}, "model is 'nonesuch', and must be one of latens"),
+        ({"model": "nonesuch"}, "model is 'nonesuch', and must be one of balle2017"),
         ({"sizes": {"N9": 4}}, "size 'N9' is not one of balle2017: M, N1, N2, gdn"),
         ({"sizes": {"M": "many"}}, "size M is 'many', and must be a whole number from 1"),
         ({"sizes": {"M": 0}}, "size M is 0, and must be a whole number from 1"),
