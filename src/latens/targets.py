@@ -105,7 +105,8 @@ def encode_to(
 
     ladder = qualities(name)
     found = _bisected(asked[0], attempt) if ladder is None else [attempt(quality) for quality in ladder]
-    return _chosen(asked[0], found, closest, name).data
+    several = "" if ladder is None else f"{name} has {len(ladder)} rate{'s' * (len(ladder) > 1)}; "
+    return _chosen(asked[0], found, closest, several).data
 
 
 def _reached(target: Target, coded: Coded, analysed: Analysed, pixels: np.ndarray) -> float:
@@ -131,21 +132,14 @@ def _bisected(target: Target, attempt: Callable[[float], Tried]) -> list[Tried]:
     return found
 
 
-def _chosen(target: Target, found: list[Tried], closest: bool, model: str) -> Tried:
-    """The file that meets the target best, or the nearest of all."""
+def _chosen(target: Target, found: list[Tried], closest: bool, several: str) -> Tried:
+    """The file that meets the target best, or the nearest of all; ``several`` excuses a model of a few rates."""
     right = [one for one in found if (one.value <= target.value if target.budget else one.value >= target.value)]
     best = min(reversed(right or found), key=lambda one: abs(one.value / target.value - 1))
     if (right and abs(best.value / target.value - 1) <= WITHIN) or closest:
         return best
     rule = "at most" if target.budget else "at least"
-    several = ladder_said(model)
     raise TargetError(
         f"no file of {rule} {target.said(target.value)} and within 2 % of it: {several}the nearest, of quality "
         f"{best.quality:g}, has {target.said(best.value)} (--closest takes it)"
     )
-
-
-def ladder_said(model: str) -> str:
-    """What a model of a few rates is excused with."""
-    rungs = qualities(model)
-    return "" if rungs is None else f"{model} has {len(rungs)} rate{'s' * (len(rungs) > 1)}; "
