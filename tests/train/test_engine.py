@@ -73,11 +73,15 @@ def assert_equal(found: dict[str, torch.Tensor], expected: dict[str, torch.Tenso
     assert not different
 
 
-@pytest.mark.parametrize("quantiser", ["noise", "mixed"])
+@pytest.mark.parametrize(
+    "changed",
+    [{"quantiser": "noise"}, {"quantiser": "mixed"}, {"optimiser": "soap", "precision": "bfloat16"}],
+    ids=["noise", "mixed", "soap and bfloat16"],
+)
 def test_twenty_steps_are_ten_and_a_resume_and_ten_exactly(
-    tmp_path: Path, options: Options, quantiser: str
+    tmp_path: Path, options: Options, changed: dict[str, Any]
 ) -> None:
-    options = dataclasses.replace(options, quantiser=quantiser)  # type: ignore[arg-type]
+    options = dataclasses.replace(options, **changed)
     whole = begun(tmp_path / "whole", options)
     before = everything(whole)
     assert whole.train() and whole.step == 20
@@ -90,6 +94,30 @@ def test_twenty_steps_are_ten_and_a_resume_and_ten_exactly(
     assert_equal(everything(second), everything(first))
     assert second.train() and second.step == 20
     assert_equal(everything(second), everything(whole))
+
+
+def test_bfloat16_is_for_networks_and_not_for_what_counts(
+    tmp_path: Path, options: Options, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Products are bfloat16; normalisation, bits, reconstruction and distortion see float32."""
+    seen: dict[str, set[torch.dtype]] = {}
+
+    def note(name: str, *tensors: Any) -> None:
+        seen.setdefault(name, set()).update(t.dtype for t in tensors if isinstance(t, torch.Tensor))
+
+    engine = begun(tmp_path / "run", dataclasses.replace(options, precision="bfloat16", steps=1))
+    for network in ("g_a", "g_s"):
+        for layer in engine.module.networks[network]:
+            kind = type(layer).__name__
+            layer.register_forward_hook(lambda _m, _i, output, kind=kind: note(kind, output))
+    bits, real = engine.module.priors["y"].bits, engine_module.distortion
+    monkeypatch.setattr(engine.module.priors["y"], "bits", lambda y: (note("bits", y, bits(y)), bits(y))[1])
+    monkeypatch.setattr(engine_module, "distortion", lambda *a: (note("distortion", *a, real(*a)), real(*a))[1])
+    engine.train()
+    assert seen.pop("Conv") == seen.pop("Deconv") == {torch.bfloat16}
+    assert seen.keys() == {"Shift", "GDN", "bits", "distortion"}
+    assert all(dtypes == {torch.float32} for dtypes in seen.values())
+    assert all(weight.dtype == torch.float32 for weight in engine.module.parameters())
 
 
 def test_noise_depends_on_seed_and_step(tmp_path: Path, options: Options, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -198,3 +198,13 @@ def test_devices_are_named_or_refused() -> None:
     assert run.device_named("auto").type in ("cpu", "cuda")
     with pytest.raises(TrainingError, match="device is 'abacus'"):
         run.device_named("abacus")
+
+
+def test_precisions_are_named_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run.precision_named("float32", CPU) == "float32" and run.precision_named("bfloat16", CPU) == "bfloat16"
+    with pytest.raises(TrainingError, match="precision is 'double'"):
+        run.precision_named("double", CPU)
+    for able, expected in ((True, "bfloat16"), (False, "float32")):
+        for feature in ("avx512_bf16", "amx_tile"):
+            monkeypatch.setattr(torch.cpu, f"_is_{feature}_supported", lambda able=able: able)
+        assert run.precision_named("auto", CPU) == expected

@@ -66,6 +66,11 @@ def train(
     decay: Annotated[float, typer.Option(help="Last part of the steps over which the rate falls.")] = 0.5,
     ema: Annotated[float, typer.Option(help="Decay of the weights' moving average.")] = 0.999,
     seed: Annotated[int, typer.Option(help="Of crops and noise.")] = 0,
+    optimiser: Annotated[str, typer.Option(help="adam, adamw, or soap, which needs fewer steps.")] = "adam",
+    weight_decay: Annotated[float, typer.Option(help="Of adamw, on the transforms' convolutions.")] = 0.01,
+    precision: Annotated[
+        str, typer.Option(help="auto (bfloat16 where the device computes with it natively), float32 or bfloat16.")
+    ] = "auto",
     start: Annotated[str, typer.Option(help="closed-form or random.")] = "closed-form",
     quantiser: Annotated[
         str, typer.Option(help="noise (the paper's), or mixed: rounded latents for the distortion.")
@@ -89,6 +94,8 @@ def train(
         ("start", start, ("closed-form", "random")),
         ("quantiser", quantiser, ("noise", "mixed")),
         ("only", only, ("", "priors")),
+        ("optimiser", optimiser, ("adam", "adamw", "soap")),
+        ("precision", precision, ("auto", "float32", "bfloat16")),
         ("storage", storage, ("float32", "float16", "fitted")),
     ):
         if value not in allowed:
@@ -106,8 +113,9 @@ def train(
     if threads:
         torch.set_num_threads(threads)
     folders = tuple(str(path) for path in data or ())
+    place = run.device_named(device)
     if resume is not None:
-        engine = run.resume(resume, run.device_named(device), steps, folders, quiet)
+        engine = run.resume(resume, place, steps, folders, quiet)
     else:
         assert out is not None
         inherited = run.sizes_of(source, model) if source else {}
@@ -116,8 +124,9 @@ def train(
             validation=tuple(str(path) for path in validate or ()), lmbda=lmbda, metric=metric,  # type: ignore[arg-type]
             steps=10_000 if steps is None else steps, batch=batch, crop=crop, lr=lr, decay=decay,
             ema=ema, seed=seed, start=start, hyper_lr=hyper_lr, norm_lr=norm_lr, quantiser=quantiser,  # type: ignore[arg-type]
-            lowest_lmbda=lowest_lmbda, only=only,  # type: ignore[arg-type]
+            lowest_lmbda=lowest_lmbda, only=only, optimiser=optimiser, weight_decay=weight_decay,  # type: ignore[arg-type]
+            precision=run.precision_named(precision, place),
         )  # fmt: skip
-        engine = run.begin(out, options, run.device_named(device), source, quiet)
+        engine = run.begin(out, options, place, source, quiet)
     json.dump(run.train(engine, limit, storage), sys.stdout, indent=2)  # type: ignore[arg-type]
     print()

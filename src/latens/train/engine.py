@@ -23,9 +23,9 @@ from latens.train.data import Pictures, to_input
 from latens.train.log import Log
 from latens.train.losses import distortion
 from latens.train.noise import Trainable
+from latens.train.optimisers import optimiser
 from latens.train.options import Options, learning_rate
 from latens.train.variable_rate import spread
-from latens.transforms.torch_modules import GDN
 
 FITTING_TILES = 120  # pictures behind the closed-form start
 VALIDATION_CROP = 256
@@ -39,7 +39,7 @@ class Engine:
         torch.manual_seed(options.seed)
         self.module = Trainable(options.build(), options.radius)
         self.module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.optimiser = torch.optim.Adam(_groups(self.module, options))
+        self.optimiser = optimiser(self.module, options)
         self.average = checkpoint.Average(self.module, options.ema)
         self.step, self.skipped, self.seconds = 0, 0, 0.0
         self.history = checkpoint.Effort()  # of the runs that this one began from
@@ -138,7 +138,7 @@ class Engine:
             group["lr"] = group["base"] * factor
         level = self._levels(len(x), generator)
         rounded, squares = options.quantiser == "mixed", torch.full((), math.nan)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._bfloat16()):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=options.precision == "bfloat16"):
             if options.only:
                 bpp = self.module.rate(x, generator, rounded, level) / x[0, 0].numel()
                 costs = bpp
@@ -178,9 +178,6 @@ class Engine:
         middle = math.sqrt(self.options.lmbda * self.options.lowest_lmbda)
         return 1.0 if level is None else (middle / self._lambda(level)) ** 0.5
 
-    def _bfloat16(self) -> bool:
-        return self.device.type == "cuda" and torch.cuda.is_bf16_supported()
-
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
         """Averaged weights, rounded latents, held-out tiles: the Lagrangian, bpp and the mean PSNR.
@@ -206,26 +203,6 @@ class Engine:
         self.module.load_state_dict(current)
         psnr = [-10 * math.log10(max(square, 1e-10)) for square in squares]
         return {"loss": float(np.mean(costs)), "bpp": float(np.mean(rates)), "psnr": float(np.mean(psnr))}
-
-
-def _groups(module: Trainable, options: Options) -> list[dict[str, Any]]:
-    """The parameters by learning rate: transforms, their GDN, priors, and networks that predict probabilities."""
-    transforms = [layer for name in ("g_a", "g_s") for layer in module.networks[name].children()]
-    hyper = [net for name, net in module.networks.items() if name not in ("g_a", "g_s")]
-    rates: list[tuple[list[nn.Module], float]] = [
-        ([layer for layer in transforms if not isinstance(layer, GDN)], options.lr),
-        ([layer for layer in transforms if isinstance(layer, GDN)], options.norm_lr),
-        (list(module.priors.values()), options.density_lr),
-        (hyper, options.hyper_lr),
-        ([module.gains] if module.gains is not None else [], options.gain_lr),
-    ]
-    if options.only:
-        rates = rates[2:4]
-    return [
-        {"params": [weight for one in modules for weight in one.parameters()], "base": rate}
-        for modules, rate in rates
-        if modules
-    ]
 
 
 @contextmanager

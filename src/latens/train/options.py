@@ -12,6 +12,7 @@ from latens.errors import TrainingError
 from latens.systems import MODELS, Model
 from latens.transforms.gains import lambda_of
 
+Precision = Literal["float32", "bfloat16"]  # of the networks' products: the sums of either are float32
 Storage = Literal["float32", "float16", "fitted"]  # of exported weights; the last: `latens.train.precision`
 
 
@@ -40,6 +41,9 @@ class Options:
     ema: float = 0.999
     radius: int = 128
     seed: int = 0
+    optimiser: Literal["adam", "adamw", "soap"] = "adam"
+    weight_decay: float = 0.01  # of the transforms' convolutions, with adamw
+    precision: Precision = "float32"
     start: Literal["closed-form", "random"] = "closed-form"
     quantiser: Literal["noise", "mixed"] = "mixed"  # mixed: noisy bits, rounded reconstruction
     only: Literal["", "priors"] = ""  # priors: the probability model alone, the transforms stay
@@ -82,6 +86,7 @@ class Options:
             "lr": (self.lr > 0, "above 0"),
             "hyper_lr": (self.hyper_lr >= 0, "at least 0"),
             "norm_lr": (self.norm_lr >= 0, "at least 0"),
+            "weight_decay": (self.weight_decay >= 0, "at least 0"),
             "seed": (0 <= self.seed < 2**32, "from 0 to 2^32 - 1"),
             "decay": (0 <= self.decay <= 1, "from 0 to 1"),
             "ema": (0 <= self.ema < 1, "at least 0 and below 1"),

@@ -11,7 +11,7 @@ import torch
 
 from latens.errors import ExistsError, TrainingError
 from latens.train.engine import Engine
-from latens.train.options import Options, Storage
+from latens.train.options import Options, Precision, Storage
 
 COUNTED_TILES = 400  # training pictures on which the exported tables' symbols are counted
 
@@ -24,6 +24,20 @@ def device_named(name: str) -> torch.device:
         return torch.device(name)
     except RuntimeError as error:
         raise TrainingError(f"device is {name!r}, and must be auto, cpu or cuda: {error}") from error
+
+
+def precision_named(name: str, device: torch.device) -> Precision:
+    """``auto`` is bfloat16 where the device computes with it natively."""
+    if name in ("float32", "bfloat16"):
+        return name  # type: ignore[return-value]
+    if name != "auto":
+        raise TrainingError(f"precision is {name!r}, and must be auto, float32 or bfloat16")
+    if device.type == "cpu":  # oneDNN has kernels for these; elsewhere bfloat16 is converted back and forth
+        probes = (getattr(torch.cpu, f"_is_{feature}_supported", None) for feature in ("avx512_bf16", "amx_tile"))
+        native = any(probe is not None and probe() for probe in probes)
+    else:
+        native = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return "bfloat16" if native else "float32"
 
 
 def begin(run: Path, options: Options, device: torch.device, source: Path | None, quiet: bool) -> Engine:

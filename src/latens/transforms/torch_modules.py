@@ -39,14 +39,14 @@ def lower_bound(x: Tensor, bound: float) -> Tensor:
 
 
 class Shift(nn.Module):
-    """``x + amount``."""
+    """``x + amount``, in float32 also under autocast: the last layer of g_s makes pictures."""
 
     def __init__(self, layer: layers.Shift) -> None:
         super().__init__()
         self.amount = layer.amount
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.amount
+        return x.float() + self.amount
 
     def arrays(self) -> Arrays:
         return {}
