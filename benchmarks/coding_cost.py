@@ -24,10 +24,11 @@ from rich.table import Table
 
 import latens
 from latens.bitstream import unpack
-from latens.codec import _to_network, find_weights
+from latens.codec import find_weights
 from latens.coding import Decoder
 from latens.entropy.account import Account
 from latens.image import read_picture
+from latens.latents import to_network
 from latens.weights.package import load
 
 
@@ -78,7 +79,7 @@ class Floats:
         from latens.train.estimate import estimate
 
         pixels = read_picture(picture, max_pixels=2**28).pixels
-        y = self.weights.g_a(_to_network(pixels, self.weights.model.stride))
+        y = self.weights.g_a(to_network(pixels, self.weights.model.stride))
         if self.weights.gains:
             y = self.weights.gains.scaled(y, quality)
         return np.array(estimate(self.module.eval(), self.weights, y, pixels.shape[:2]))

@@ -27,12 +27,15 @@ BELOW: dict[str, set[str]] = {
     "systems": {"entropy", "transforms", "coding", "bitstream"},
     "weights": {"runtime", "systems", "entropy", "transforms", "coding", "bitstream"},
     "image": {"bitstream"},
+    "latents": {"weights", "entropy", "coding", "bitstream"},
+    "search": {"latents", "weights", "entropy", "transforms", "coding", "bitstream"},
     # opening needs the header only and reaches for the codec when a file is to be decoded: one layer
     "opened": {"codec", "weights", "bitstream"},
     "codec": {
-        "opened", "tiles", "image", "weights", "runtime", "systems", "entropy", "transforms", "coding", "bitstream"
+        "opened", "search", "latents", "tiles", "image", "weights", "runtime", "systems", "entropy", "transforms",
+        "coding", "bitstream",
     },
-    "targets": {"codec", "metrics", "image", "weights", "runtime", "bitstream"},
+    "targets": {"codec", "search", "latents", "metrics", "image", "weights", "runtime", "bitstream"},
     "tiles": {"transforms", "bitstream"},
     "classic": {"image"},
     "metrics": set(),

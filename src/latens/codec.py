@@ -2,7 +2,7 @@
 
 ::
 
-    picture --(image)--> x --g_a--> y --(model.code over Encode)--> bytes --(bitstream)--> .ltn
+    picture --(image)--> x --g_a--> y --(model.code over Encode, search)--> bytes --(bitstream)--> .ltn
     picture <--(image)-- x_hat <--g_s-- y_hat <--(model.code over Decode)-- bytes <--(bitstream)-- .ltn
 """
 
@@ -10,20 +10,21 @@ from __future__ import annotations
 
 import io
 import os
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar, overload
+from typing import TYPE_CHECKING, Literal, TypeVar, overload
 
 import numpy as np
 
-from latens.bitstream import Container, Header, Tile, pack, read_header, unpack
-from latens.coding import Decoder, Encoder, symbols_check
+from latens.bitstream import Header, read_header, unpack
+from latens.coding import Decoder, symbols_check
 from latens.entropy.account import Account
-from latens.entropy.channels import Decode, Encode
+from latens.entropy.channels import Decode
 from latens.errors import ChecksumError, DriftError, FormatError, TooLargeError, WeightsError
 from latens.image import PictureSource, read_picture
+from latens.latents import Analysed, synthesised
 from latens.opened import Encoded
 from latens.runtime import DEFAULT, Runtime, choose
+from latens.search import DEFAULT_EFFORT, check_effort, coded
 from latens.weights.package import Weights, load
 from latens.weights.shelf import by_fingerprint, select
 
@@ -41,6 +42,7 @@ def encode(
     *,
     quality: float = 50,
     model: Name = DEFAULT_MODEL,
+    effort: int = DEFAULT_EFFORT,
     max_pixels: int = MAX_PIXELS,
     runtime: str | None = None,
     threads: int | None = None,
@@ -52,6 +54,8 @@ def encode(
         quality: 0 (small) to 100 (faithful), in hundredths where the model has variable rate; otherwise it
             chooses among the model's rate points
         model: a shipped model's id, or the path of a weights file (.ltm)
+        effort: 0 (latents are rounded) to 9 (searched for long), see `latens.search`; files of a higher effort are
+            never worse, and any decoder reads them
         max_pixels: refuse larger pictures
         runtime: what runs the networks, ``onnx``, ``openvino`` or ``torch``; by default LATENS_RUNTIME of the
             environment, else ``onnx``
@@ -59,58 +63,15 @@ def encode(
 
     Raises:
         PictureError: unreadable, too large, or of a kind latens does not encode yet
-        UsageError: no such model, quality, runtime or number of threads
+        UsageError: no such model, quality, effort, runtime or number of threads
         WeightsError: the weights file cannot be used
         MissingExtraError: the runtime is not installed
     """
+    check_effort(effort)
     weights = load(select(os.fspath(model), quality), choose(runtime, threads))
     picture = read_picture(image, max_pixels=max_pixels)
     picture.warn()
-    return Analysed.of(picture.pixels, weights).coded(quality).data
-
-
-class Coded(NamedTuple):
-    """A file, and the latents that it brings a decoder."""
-
-    data: bytes
-    header: Header
-    y_hat: np.ndarray
-
-
-@dataclass(frozen=True)
-class Analysed:
-    """A picture on its way into a file: its latents, (1, M, H/stride, W/stride), before any quality is chosen."""
-
-    y: np.ndarray
-    width: int
-    height: int
-    weights: Weights
-
-    @classmethod
-    def of(cls, pixels: np.ndarray, weights: Weights) -> Analysed:
-        """uint8 (H, W, 3), analysed."""
-        height, width = pixels.shape[:2]
-        return cls(weights.g_a(_to_network(pixels, weights.model.stride)), width, height, weights)
-
-    def coded(self, quality: float) -> Coded:
-        """The file of a quality 0..100, of which only variable rate takes notice."""
-        weights, y = self.weights, self.y
-        kept = quality if weights.gains else None
-        header = Header(self.width, self.height, weights.model.fourcc, weights.fingerprint, quality=kept)
-        if weights.gains and header.quality is not None:
-            y = weights.gains.scaled(y, header.quality)
-        encoder = Encoder(weights.tables)
-        channel = Encode(encoder, weights.priors, self.height, self.width, weights.networks)
-        y_hat = weights.model.code(y, channel)
-        tile = Tile(encoder.finish(), symbols_check(np.concatenate(channel.symbols)))
-        return Coded(pack(Container(header, (), (tile,))), header, y_hat)
-
-
-def synthesised(header: Header, weights: Weights, y_hat: np.ndarray) -> np.ndarray:
-    """uint8 (H, W, 3) from decoded latents."""
-    if weights.gains and header.quality is not None:
-        y_hat = weights.gains.restored(y_hat, header.quality)
-    return np.ascontiguousarray(_to_pixels(weights.g_s(y_hat))[: header.height, : header.width])
+    return coded(Analysed.of(picture.pixels, weights), quality, effort).data
 
 
 @overload
@@ -239,21 +200,3 @@ def check_kind(header: Header) -> None:
     for kind, present in kinds.items():
         if present:
             raise FormatError(f"the file holds a {kind} picture, and this version decodes 8-bit RGB, untiled")
-
-
-def _to_network(pixels: np.ndarray, stride: int) -> np.ndarray:
-    """uint8 (H, W, 3) -> float32 (1, 3, H', W') in [0, 1], reflected to multiples of ``stride``."""
-    height, width = pixels.shape[:2]
-    padding = ((0, -height % stride), (0, -width % stride), (0, 0))
-    padded = np.pad(pixels, padding, mode="reflect") if any(after for _, after in padding) else pixels
-    x = np.empty((1, 3, *padded.shape[:2]), np.float32)
-    np.multiply(padded.transpose(2, 0, 1)[None], np.float32(1 / 255), out=x, casting="unsafe")
-    return x
-
-
-def _to_pixels(x: np.ndarray) -> np.ndarray:
-    """float32 (1, 3, H, W) -> uint8 (H, W, 3), clipped and rounded; ``x`` is used up."""
-    np.clip(x, 0, 1, out=x)
-    np.multiply(x, 255, out=x)
-    pixels: np.ndarray = np.rint(x, out=x)[0].astype(np.uint8).transpose(1, 2, 0)
-    return pixels

@@ -11,13 +11,13 @@ import os
 from collections.abc import Callable
 from typing import NamedTuple
 
-import numpy as np
-
-from latens.codec import DEFAULT_MODEL, MAX_PIXELS, Analysed, Coded, Name, synthesised
+from latens.codec import DEFAULT_MODEL, MAX_PIXELS, Name
 from latens.errors import TargetError, UsageError
 from latens.image import PictureSource, read_picture
+from latens.latents import Analysed, Coded, synthesised
 from latens.metrics import ms_ssim, psnr
 from latens.runtime import choose
+from latens.search import DEFAULT_EFFORT, check_effort, coded
 from latens.weights.package import load
 from latens.weights.shelf import qualities, select
 
@@ -67,6 +67,7 @@ def encode_to(
     ms_ssim: float | None = None,
     closest: bool = False,
     model: Name = DEFAULT_MODEL,
+    effort: int = DEFAULT_EFFORT,
     max_pixels: int = MAX_PIXELS,
     runtime: str | None = None,
     threads: int | None = None,
@@ -79,7 +80,7 @@ def encode_to(
         psnr: at least so many dB, of the decoded 8-bit RGB picture
         ms_ssim: at least so much, below 1
         closest: where the target is out of reach, take the nearest file instead of raising TargetError
-        image, model, max_pixels, runtime, threads: as in `latens.encode`
+        image, model, effort, max_pixels, runtime, threads: as in `latens.encode`
 
     Raises:
         TargetError: no file is within 2 % of the target, on its right side
@@ -90,6 +91,7 @@ def encode_to(
     asked = [Target(kind, value).check() for kind, value in given.items() if value is not None]
     if len(asked) != 1:
         raise UsageError(f"{len(asked)} targets are given, and there must be one of {', '.join(KINDS)}")
+    check_effort(effort)
     running = choose(runtime, threads)
     picture = read_picture(image, max_pixels=max_pixels)
     picture.warn()
@@ -100,8 +102,8 @@ def encode_to(
         path = select(name, quality)
         if path not in analysed:
             analysed[path] = Analysed.of(picture.pixels, load(path, running))
-        coded = analysed[path].coded(quality)
-        return Tried(quality, coded.data, _reached(asked[0], coded, analysed[path], picture.pixels))
+        file = coded(analysed[path], quality, effort)
+        return Tried(quality, file.data, _reached(asked[0], file, analysed[path]))
 
     ladder = qualities(name)
     found = _bisected(asked[0], attempt) if ladder is None else [attempt(quality) for quality in ladder]
@@ -109,13 +111,13 @@ def encode_to(
     return _chosen(asked[0], found, closest, several).data
 
 
-def _reached(target: Target, coded: Coded, analysed: Analysed, pixels: np.ndarray) -> float:
+def _reached(target: Target, file: Coded, analysed: Analysed) -> float:
     if target.kind == "size":
-        return len(coded.data)
+        return len(file.data)
     if target.kind == "bpp":
-        return 8 * len(coded.data) / (analysed.width * analysed.height)
+        return 8 * len(file.data) / (file.header.width * file.header.height)
     measure = psnr if target.kind == "psnr" else ms_ssim
-    return measure(pixels, synthesised(coded.header, analysed.weights, coded.y_hat))
+    return measure(analysed.pixels, synthesised(file.header, analysed.weights, file.y_hat))
 
 
 def _bisected(target: Target, attempt: Callable[[float], Tried]) -> list[Tried]:

@@ -36,6 +36,14 @@ def test_options_reach_the_codec(run, picture: Path, codec) -> None:
     assert (codec.calls[1]["runtime"], codec.calls[1]["threads"]) == ("openvino", 2)
 
 
+def test_effort_reaches_the_codec_and_is_refused_out_of_range(run, picture: Path, codec) -> None:
+    assert run("encode", picture, "-e", "9").status == 0
+    assert run("encode", picture, "--effort", "0", "-f").status == 0
+    assert [call["effort"] for call in codec.calls] == [9, 0]
+    status, _, err = run("encode", picture, "-e", "10", "-f")
+    assert (status, len(codec.calls)) == (2, 2) and "effort is 10, and must be from 0 to 9" in err
+
+
 def test_a_negative_number_of_threads_is_refused_before_any_work(run, picture: Path, codec) -> None:
     status, _, err = run("encode", picture, "--threads", "-1")
     assert (status, codec.calls) == (2, []) and "threads is -1, and must be at least 0" in err

@@ -101,8 +101,9 @@ def test_a_full_standard_output_is_an_error(file: Path) -> None:
 def test_the_defaults_are_the_librarys() -> None:
     from inspect import signature
 
-    from latens import codec, image
+    from latens import codec, image, search
 
     assert options.MAX_PIXELS == codec.MAX_PIXELS == image.MAX_PIXELS
     assert options.MODEL == codec.DEFAULT_MODEL
     assert signature(codec.encode).parameters["quality"].default == options.QUALITY
+    assert (options.EFFORT, options.MOST_EFFORT) == (search.DEFAULT_EFFORT, search.MOST_EFFORT)

@@ -9,7 +9,7 @@ import pytest
 
 import latens
 from latens.errors import MissingExtraError, UnreadablePictureError, UsageError, WeightsError
-from latens.evaluate.codecs import complexity, everything, find, runs
+from latens.evaluate.codecs import complexity, everything, find, runs, with_effort
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "tiny.ltm"
 
@@ -35,6 +35,22 @@ def test_a_shipped_model_codes_at_the_middle_of_each_rate_point(photograph: np.n
     assert costs is not None
     assert costs.parameters == model.points[-1].parameters
     assert complexity(find("jpeg"), 50) is None
+
+
+def test_a_learned_codec_is_found_with_an_effort(photograph: np.ndarray, tmp_path: Path) -> None:
+    picture = np.ascontiguousarray(photograph[:64, 100:196])
+    for spec in ("balle2018@0", "balle2018@3"):
+        codec = find(spec)
+        assert codec.id == spec and codec.options()["effort"] == int(spec[-1])
+        data = latens.encode(picture, model="balle2018", quality=20, effort=int(spec[-1]))
+        assert codec.encode(picture, 20) == data
+    assert find(f"tiny={GOLDEN}@7").id == "tiny@7" and find(f"tiny={GOLDEN}@7").options()["effort"] == 7
+    assert with_effort("balle2018", 4) == "balle2018@4" and with_effort("balle2018@2", 4) == "balle2018@2"
+    assert with_effort("jpeg", 4) == "jpeg" and with_effort("balle2018", None) == "balle2018"
+    with pytest.raises(UsageError, match=r"codec is 'jpeg@3', and must be .* learned ones may end in @0"):
+        find("jpeg@3")
+    with pytest.raises(UsageError, match=r"codec is 'balle2018@10'"):
+        find("balle2018@10")
 
 
 def test_the_version_names_the_runtime_that_the_environment_chose(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,13 +9,13 @@ import pytest
 
 import latens
 from latens.bitstream import unpack
-from latens.codec import _to_network
 from latens.coding import Decoder, Encoder
 from latens.coding.cost import bits
 from latens.entropy.account import Account
 from latens.entropy.channels import Decode, Encode
 from latens.entropy.order import raster, wavefront
 from latens.errors import DriftError, InexactError, WeightsError
+from latens.latents import to_network
 from latens.systems import minnen2018
 from latens.weights import package
 from latens.weights.package import Weights, load
@@ -66,7 +66,7 @@ def test_the_decoder_has_the_latents_of_the_encoder(
     exported: dict[str, Path], photograph: np.ndarray, kind: str
 ) -> None:
     weights = load(exported[kind])
-    y = weights.g_a(_to_network(photograph[:144, :208], 16))
+    y = weights.g_a(to_network(photograph[:144, :208], 16))
     encoder = Encoder(weights.tables)
     sent = Encode(encoder, weights.priors, 144, 208, weights.networks)
     y_hat = weights.model.code(y, sent)
@@ -139,7 +139,7 @@ def test_files_are_as_small_as_training_said(
     module = modules[kind]
     channel = Rounded(module.priors, networks=module.by_name(), size=pixels.shape[:2])
     with torch.no_grad():
-        module.model.code(module.networks["g_a"](torch.from_numpy(_to_network(pixels, 16))), channel)
+        module.model.code(module.networks["g_a"](torch.from_numpy(to_network(pixels, 16))), channel)
     estimate = float(sum(channel.bits)) / 8
     assert 0.85 * estimate < len(data) < 1.02 * estimate + 40
 
@@ -148,7 +148,7 @@ def test_the_wavefront_codes_the_symbols_of_raster_order(
     exported: dict[str, Path], photograph: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     weights = load(exported["context"])
-    y = weights.g_a(_to_network(photograph[:112, :176], 16))
+    y = weights.g_a(to_network(photograph[:112, :176], 16))
     fronts = Encode(Encoder(weights.tables), weights.priors, 112, 176, weights.networks)
     y_hat = weights.model.code(y, fronts)
     monkeypatch.setattr(minnen2018, "wavefront", raster)

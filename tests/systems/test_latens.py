@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 import latens
-from latens.codec import _to_network
 from latens.coding import Decoder, Encoder
 from latens.entropy.channels import Decode, Encode
 from latens.entropy.order import passes, squares
 from latens.errors import DriftError
+from latens.latents import to_network
 from latens.systems import MODELS, Latens, LatensFast
 from latens.weights.package import load
 
@@ -154,7 +154,7 @@ def test_the_decoder_has_the_latents_of_the_encoder(
 ) -> None:
     """And latents beyond the picture are 0, and cost no symbols."""
     weights = load(exported)
-    y = weights.g_a(_to_network(photograph[:height, :width], 32))
+    y = weights.g_a(to_network(photograph[:height, :width], 32))
     encoder = Encoder(weights.tables)
     sent = Encode(encoder, weights.priors, height, width, weights.networks)
     y_hat = weights.model.code(y, sent)
@@ -174,7 +174,7 @@ def test_files_are_as_small_as_training_said(exported: Path, trained: Trainable,
     data = latens.encode(pixels, model=exported)
     channel = Rounded(trained.priors, networks=trained.by_name(), size=pixels.shape[:2])
     with torch.no_grad():
-        trained.model.code(trained.networks["g_a"](torch.from_numpy(_to_network(pixels, 32))), channel)
+        trained.model.code(trained.networks["g_a"](torch.from_numpy(to_network(pixels, 32))), channel)
     estimate = sum(float(bits.sum()) for bits in channel.bits) / 8
     assert 0.85 * estimate < len(data) < 1.02 * estimate + 40
 
@@ -206,7 +206,7 @@ def test_restored_networks_compute_what_the_exported_ones_do(exported: Path, pho
     from latens.train.restore import restore
 
     module, _ = restore(exported, radius=32)
-    weights, x = load(exported), _to_network(photograph[:64, :96], 32)
+    weights, x = load(exported), to_network(photograph[:64, :96], 32)
     y = weights.g_a(x)
     with torch.no_grad():
         assert np.abs(module.networks["g_a"](torch.from_numpy(x)).numpy() - y).max() < 1e-3

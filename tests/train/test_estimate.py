@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch", reason="training needs PyTorch")
 pytest.importorskip("onnx", reason="exporting needs the extra train")
 
 import latens  # noqa: E402
-from latens.codec import _to_network  # noqa: E402
+from latens.latents import to_network  # noqa: E402
 from latens.systems import MODELS  # noqa: E402
 from latens.train.beginnings import begin_closed_form  # noqa: E402
 from latens.train.data import to_input  # noqa: E402
@@ -49,7 +49,7 @@ class Made:
         self.weights: Weights = load(self.path)
 
     def estimate(self, pixels: np.ndarray) -> Estimate:
-        y = self.weights.g_a(_to_network(pixels, 16))
+        y = self.weights.g_a(to_network(pixels, 16))
         return estimate(self.module, self.weights, y, pixels.shape[:2])
 
 
@@ -75,7 +75,7 @@ def test_files_of_shipped_weights_are_as_long_as_their_tables_say(quality: float
 
     pixels = np.ascontiguousarray(PICTURES["coffee"])
     weights = load(select("balle2017", quality))
-    said = by_tables(weights, weights.g_a(_to_network(pixels, 16)), pixels.shape[:2]) / 8
+    said = by_tables(weights, weights.g_a(to_network(pixels, 16)), pixels.shape[:2]) / 8
     assert said < len(latens.encode(pixels, quality=quality)) < 1.005 * said + 40
 
 
@@ -98,7 +98,7 @@ def test_networks_that_predict_worse_cost_more(made: dict[str, Made]) -> None:
     """The estimate follows the networks that it is given."""
     weights = made["balle2018"].weights
     pixels = np.ascontiguousarray(PICTURES["coffee"])
-    y = weights.g_a(_to_network(pixels, 16))
+    y = weights.g_a(to_network(pixels, 16))
     h_s = weights.networks["h_s"]
     wider = {"h_a": weights.networks["h_a"], "h_s": lambda z: np.minimum(h_s(z) + 12, 63)}
     size = pixels.shape[:2]

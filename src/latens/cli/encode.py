@@ -40,6 +40,7 @@ def encode(
     model: Annotated[
         str, typer.Option("--model", metavar="ID", help="See `latens models`; or the path of a .ltm file.")
     ] = options.MODEL,
+    effort: options.Effort = None,
     force: options.Force = False,
     max_pixels: options.MaxPixels = options.MAX_PIXELS,
     runtime: options.Runtime = None,
@@ -58,6 +59,7 @@ def encode(
       latens encode photo.png                       writes photo.ltn
       latens encode photo.jpg -o small.ltn -q 20
       latens encode photo.png --target-size 80KB
+      latens encode photo.png -e 9                  takes its time
       latens encode - -o - < photo.png > photo.ltn
     """
     targets = {
@@ -72,7 +74,8 @@ def encode(
         raise UsageError(f"{' and '.join(words)} are given: a file has one quality or one target")
     options.check_range("quality", options.QUALITY if quality is None else quality, 0, 100)
     options.check_range("max-pixels", max_pixels, 1)
-    running = options.running(runtime, threads)
+    chosen: dict[str, Any] = {"model": model, "max_pixels": max_pixels}
+    chosen |= options.searching(effort) | options.running(runtime, threads)
     target = source.target_beside(picture, ".ltn") if out is None else out
     output.check_target(target, picture, force)
     start = time.perf_counter()
@@ -83,7 +86,6 @@ def encode(
         given = source.read(picture) if picture == output.STANDARD else picture
         pixels, dropped = read_picture(given, max_pixels=max_pixels)
         input_bytes = len(given) if isinstance(given, bytes) else os.path.getsize(given)
-        chosen: dict[str, Any] = {"model": model, "max_pixels": max_pixels, **running}
         if asked:
             data = latens.encode_to(pixels, **asked, closest=closest, **chosen)
         else:

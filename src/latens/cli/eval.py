@@ -43,6 +43,7 @@ def evaluate(
     keep: Annotated[
         bool, typer.Option("--keep/--no-keep", help="Keep the coded files; `latens report` shows them.")
     ] = True,
+    effort: options.Effort = None,
     anchor: options.Anchor = None,
     anchors: options.Anchors = None,
     as_json: options.Json = False,
@@ -59,12 +60,14 @@ def evaluate(
       latens eval kodak -o results --codec jpeg --codec bpg --codec balle2017
       latens eval kodak -o results --setting jpeg=20,50,80 --metric psnr_rgb
       latens eval photos -o mine --codec mine=a.ltm,b.ltm --anchor bpg
+      latens eval kodak -o efforts --codec balle2018@0 --codec balle2018@9
     """
     from latens.evaluate import runner
     from latens.evaluate.codecs import find
     from latens.evaluate.curves import measured, write_summaries
 
-    specs, missing = chosen_codecs(codec)
+    options.searching(effort)
+    specs, missing = chosen_codecs(codec, effort)
     for spec, why in missing.items():
         messages.note(f"{spec} is left out: {why}")
     metrics = chosen_metrics(metric)
@@ -101,17 +104,19 @@ def _there(out: Path) -> list[str]:
     return list(Results.read(out).run["codecs"]) if (out / "run.json").exists() else []
 
 
-def chosen_codecs(given: list[str] | None) -> tuple[tuple[str, ...], dict[str, str]]:
-    """Specs that can run here, and those that cannot with the reason.
+def chosen_codecs(
+    given: list[str] | None, effort: int | None = None
+) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Specs that can run here, and those that cannot with the reason; learned ones with an effort.
 
     Raises:
         UsageError: an unknown codec
         MissingExtraError: none of them can run
     """
-    from latens.evaluate.codecs import everything, find
+    from latens.evaluate.codecs import everything, find, with_effort
 
     runs, missing = [], {}
-    for spec in dict.fromkeys(given or everything()):
+    for spec in dict.fromkeys(with_effort(spec, effort) for spec in given or everything()):
         try:
             find(spec).version()
             runs.append(spec)

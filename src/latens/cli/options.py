@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 MAX_PIXELS = 2**28
 QUALITY = 50.0
 MODEL = "balle2017"
+EFFORT, MOST_EFFORT = 1, 9
 NARROWEST = 100  # columns: where standard output is no terminal, tables are not squeezed into 80
 
 Force = Annotated[bool, typer.Option("--force", "-f", help="Overwrite the output if it exists.")]
@@ -29,6 +30,17 @@ DataJson = Annotated[
 ]
 Quiet = Annotated[
     bool, typer.Option("--quiet", help="No report and no progress; warnings and errors are still said.")
+]
+Effort = Annotated[
+    int | None,
+    typer.Option(
+        "--effort",
+        "-e",
+        metavar="0..9",
+        help="Time for smaller files at equal fidelity: 0 rounds, 1 weighs bits against errors, more searches. "
+        f"Any decoder reads them. Default: {EFFORT}.",
+        show_default=False,
+    ),
 ]
 Runtime = Annotated[
     str | None,
@@ -77,6 +89,13 @@ def anchor_curve(
     found = {curve.id: curve for curve in together(measured, others)}
     check_anchor(anchor, anchors, [curve.id for curve in measured])
     return found[anchor]
+
+
+def searching(effort: int | None) -> dict[str, Any]:
+    """What ``--effort`` says to the library; what was not given, it decides."""
+    if effort is not None:
+        check_range("effort", effort, 0, MOST_EFFORT)
+    return {} if effort is None else {"effort": effort}
 
 
 def running(runtime: str | None, threads: int | None) -> dict[str, Any]:

@@ -124,6 +124,10 @@ class _Coding:
     def _exchange(self, symbols: np.ndarray | None, index: np.ndarray) -> np.ndarray:
         raise NotImplementedError
 
+    def _rounded(self, y: np.ndarray, mean: np.ndarray | float, index: np.ndarray) -> np.ndarray:
+        """Symbols (n,) int32 of latents around their means; tables index (n,) will code them."""
+        return np.asarray(np.rint(y - mean).astype(np.int32).ravel())
+
     def grid(self, stride: int) -> tuple[int, int]:
         return -(-self.height // stride), -(-self.width // stride)
 
@@ -136,15 +140,14 @@ class _Coding:
         tables = self.priors[prior]
         rows, columns = self.grid(stride)
         q = np.empty((tables.channels, rows, columns), np.int32)
-        rounded = None if y is None else np.rint(y[0]).astype(np.int32)
         busy = np.zeros((rows, columns), np.int64)
         table, low = tables.first, 0
         for size, thresholds in tables.groups:
             context = np.searchsorted(np.asarray(thresholds, np.int64), activity(busy))
-            index = table + context * size + np.arange(size)[:, None, None]
+            index = (table + context * size + np.arange(size)[:, None, None]).ravel()
             high = low + size
-            symbols = None if rounded is None else rounded[low:high].ravel()
-            q[low:high] = self._exchange(symbols, index.ravel()).reshape(size, rows, columns)
+            symbols = None if y is None else self._rounded(y[:, low:high], 0.0, index)
+            q[low:high] = self._exchange(symbols, index).reshape(size, rows, columns)
             busy += (q[low:high] != 0).sum(0)
             table, low = table + size * (len(thresholds) + 1), high
         return q[None].astype(np.float32)
@@ -159,14 +162,14 @@ class _Coding:
         mean = np.broadcast_to(parameters.mean, coded.shape)[coded]
         chosen = Parameters(mean, parameters.scale[coded])
         y_hat = np.zeros(coded.shape, np.float32)
-        y_hat[coded] = self._conditional(None if y is None else y[coded], prior, chosen)
+        y_hat[coded] = self._conditional(None if y is None else y[:, coded[0]], prior, chosen)
         return y_hat
 
     def _conditional(self, y: np.ndarray | None, prior: str, parameters: Parameters) -> np.ndarray:
         """`gaussian`, for itself and for a step of `scan`."""
         mean, scale = parameters
         index = np.asarray(scale, dtype=np.int32) + self.priors[prior].first
-        symbols = None if y is None else np.rint(y - mean).astype(np.int32).ravel()
+        symbols = None if y is None else self._rounded(y, mean, index.ravel())
         q = self._exchange(symbols, index.ravel())
         y_hat: np.ndarray = q.reshape(index.shape).astype(np.float32) + mean
         return y_hat

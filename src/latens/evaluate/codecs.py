@@ -2,15 +2,17 @@
 
 A codec is named by a *spec*: ``jpeg``, ``balle2017``, or ``NAME=FILE.ltm[,FILE.ltm...]`` for the rate points of a
 trained model that is not shipped (or not yet), lowest rate first, or for its one file if it has variable rate.
+A learned codec may end in ``@EFFORT``, 0 to 9: ``balle2018@9``, ``NAME=FILE.ltm@0``.
 Specs are strings, so that worker processes find the same codecs by themselves.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -35,6 +37,12 @@ class Learned(Codec):
 
     suffix = ".ltn"
     continuous = False  # whether every setting within the bounds is another rate
+    search: dict[str, Any]  # what is said of the effort when encoding: nothing, for the default one
+
+    def _named(self, name: str, effort: int | None) -> str:
+        """The id of a codec called ``name``, whose effort is noted."""
+        self.search = {} if effort is None else {"effort": effort}
+        return name if effort is None else f"{name}@{effort}"
 
     def version(self) -> str:
         return f"latens {latens.__version__} ({described(choose())})"
@@ -51,17 +59,18 @@ class Shipped(Learned):
     bounds = (0.0, 100.0)
     whole = False
 
-    def __init__(self, model: str) -> None:
+    def __init__(self, model: str, effort: int | None = None) -> None:
         self._info = next(info for info in latens.models() if info.id == model)
-        self.id, self.title = self._info.id, f"{self._info.id} ({self._info.paper})"
+        self.id = self._named(model, effort)
+        self.title = f"{self.id} ({self._info.paper})"
         self.settings = tuple(sorted(quality for point in self._info.points for quality in point.qualities))
         self.continuous = any(point.levels > 1 for point in self._info.points)
 
     def options(self) -> dict[str, object]:
-        return {"weights": {point.name: point.fingerprint for point in self._info.points}}
+        return {"weights": {point.name: point.fingerprint for point in self._info.points}, **self.search}
 
     def encode(self, pixels: np.ndarray, setting: float) -> bytes:
-        return latens.encode(pixels, quality=self.check(setting), model=self.id)
+        return latens.encode(pixels, quality=self.check(setting), model=self._info.id, **self.search)
 
     def decode(self, data: bytes) -> np.ndarray:
         return latens.decode(data, output="array")
@@ -74,8 +83,9 @@ class Shipped(Learned):
 class Files(Learned):
     """Weights files; the setting counts them, from 0, or is the quality of a single one of variable rate."""
 
-    def __init__(self, name: str, paths: tuple[Path, ...]) -> None:
-        self.id, self.title, self.paths = name, f"{name} ({', '.join(path.name for path in paths)})", paths
+    def __init__(self, name: str, paths: tuple[Path, ...], effort: int | None = None) -> None:
+        self.id, self.paths = self._named(name, effort), paths
+        self.title = f"{self.id} ({', '.join(path.name for path in paths)})"
         self.continuous = len(paths) == 1 and _levels(paths[0]) > 1
         if self.continuous:
             self.parameter, self.whole = "quality", False
@@ -85,12 +95,13 @@ class Files(Learned):
             self.settings, self.bounds = tuple(float(k) for k in range(len(paths))), (0.0, len(paths) - 1.0)
 
     def options(self) -> dict[str, object]:
-        return {"sha256": {path.name: hashlib.sha256(path.read_bytes()).hexdigest()[:16] for path in self.paths}}
+        sums = {path.name: hashlib.sha256(path.read_bytes()).hexdigest()[:16] for path in self.paths}
+        return {"sha256": sums, **self.search}
 
     def encode(self, pixels: np.ndarray, setting: float) -> bytes:
         if self.continuous:
-            return latens.encode(pixels, model=self.paths[0], quality=self.check(setting))
-        return latens.encode(pixels, model=self.paths[int(self.check(setting))])
+            return latens.encode(pixels, model=self.paths[0], quality=self.check(setting), **self.search)
+        return latens.encode(pixels, model=self.paths[int(self.check(setting))], **self.search)
 
     def decode(self, data: bytes) -> np.ndarray:
         for path in self.paths:
@@ -109,6 +120,22 @@ def _levels(path: Path) -> int:
         return 1
 
 
+def with_effort(spec: str, effort: int | None) -> str:
+    """A learned codec's spec with an effort, unless it names one; others, and with None all, as they are.
+
+    Raises:
+        UsageError: as `find`
+    """
+    learned = effort is not None and isinstance(find(spec), Learned)
+    return f"{spec}@{effort}" if learned and _effort(spec)[1] is None else spec
+
+
+def _effort(spec: str) -> tuple[str, int | None]:
+    """A spec without its effort, and that."""
+    match = re.fullmatch(r"(.+)@(\d)", spec)
+    return (match[1], int(match[2])) if match else (spec, None)
+
+
 @lru_cache
 def find(spec: str) -> Codec:
     """The codec of a spec.
@@ -116,21 +143,23 @@ def find(spec: str) -> Codec:
     Raises:
         UsageError: there is none of that name, or a weights file is missing
     """
+    whole, (spec, effort) = spec, _effort(spec)
     name, given, paths = spec.partition("=")
     if given:
         files = tuple(Path(path) for path in paths.split(","))
         missing = [str(path) for path in files if not path.is_file()]
         if missing or not name:
             what = f"there is no file {missing[0]}" if missing else "it has no name"
-            raise UsageError(f"codec {spec!r}: {what}; it must be NAME=FILE.ltm[,FILE.ltm...]")
-        return Files(name, files)
-    if spec in CODECS:
+            raise UsageError(f"codec {whole!r}: {what}; it must be NAME=FILE.ltm[,FILE.ltm...]")
+        return Files(name, files, effort)
+    if spec in CODECS and effort is None:
         return CODECS[spec]
     models = [info.id for info in latens.models()]
     if spec in models:
-        return Shipped(spec)
+        return Shipped(spec, effort)
     known = ", ".join((*CODECS, *models))
-    raise UsageError(f"codec is {spec!r}, and must be one of {known}; or NAME=FILE.ltm,...")
+    rule = f"one of {known}; or NAME=FILE.ltm,...; learned ones may end in @0 to @9"
+    raise UsageError(f"codec is {whole!r}, and must be {rule}")
 
 
 def everything() -> tuple[str, ...]:

@@ -8,8 +8,6 @@ planes takes little more than the entropy of the integers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -17,39 +15,11 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from latens.transforms import layers
+from latens.transforms.onnx_weights import Stepped as Stepped
+from latens.transforms.onnx_weights import from_onnx as from_onnx
 
 Storage = Literal["float32", "float16"]  # of arrays that are not `Stepped`
 OPSET = 17
-
-
-@dataclass(frozen=True, eq=False)
-class Stepped:
-    """Weights that are whole multiples of steps: ``integers * steps[0] * steps[1]``.
-
-    integers: of any shape, magnitudes below 2^22; steps: float32, of shapes that broadcast to it.
-    """
-
-    integers: np.ndarray
-    steps: tuple[np.ndarray, np.ndarray]
-
-    def array(self) -> np.ndarray:
-        """The weights, float32, as a runtime computes them."""
-        return np.asarray(self.integers.astype(np.float32) * self.steps[0] * self.steps[1])
-
-    def __getitem__(self, key: Any) -> Stepped:
-        """With more axes: ``key`` indexes with slices and None."""
-        return Stepped(self.integers[key], (self.steps[0][key], self.steps[1][key]))
-
-    def planes(self) -> tuple[np.ndarray, np.ndarray]:
-        """int8 and int16: ``integers = low + 256 high``.
-
-        Raises:
-            ValueError: an integer is too large
-        """
-        if np.abs(self.integers).max(initial=0) >= 1 << 22:
-            raise ValueError(f"a weight is {np.abs(self.integers).max()} steps, and must be below 2^22")
-        low = (self.integers + 128) % 256 - 128
-        return low.astype(np.int8), ((self.integers - low) // 256).astype(np.int16)
 
 
 Weight = np.ndarray | Stepped
@@ -213,46 +183,3 @@ def to_onnx(network: layers.Network, weights: list[dict[str, Any]], storage: Sto
     )
     onnx.checker.check_model(model, full_check=True)
     return bytes(model.SerializeToString())
-
-
-def from_onnx(network: layers.Network, graph: bytes) -> list[dict[str, np.ndarray]]:
-    """The weights that `to_onnx` stored, float32.
-
-    Raises:
-        ValueError: not a graph of this network, or one of int8 weights alone, which nothing writes any more
-    """
-    constants = [numpy_helper.to_array(c) for c in onnx.load_model_from_string(graph).graph.initializer]
-    kernels = iter(_kernels(constants))  # gamma is a 1x1 kernel
-    vectors = iter([array for array in constants if array.ndim == 1 and array.dtype == np.float32])
-    return [_stored(layer, kernels, vectors) for layer in network]
-
-
-def _kernels(constants: list[np.ndarray]) -> Iterator[np.ndarray]:
-    """The weights of four axes among a graph's constants, float32."""
-    left = iter(array for array in constants if array.ndim == 4)
-    for array in left:
-        if array.dtype != np.int8:
-            yield array.astype(np.float32)
-            continue
-        high, *steps = (next(left, np.zeros(0)) for _ in range(3))
-        if high.dtype != np.int16:
-            raise ValueError("the graph holds int8 weights, which are too coarse, or is not one of this network")
-        yield Stepped(array + 256 * high.astype(np.int32), (steps[0], steps[1])).array()
-
-
-def _stored(
-    layer: layers.Layer, kernels: Iterator[np.ndarray], vectors: Iterator[np.ndarray]
-) -> dict[str, np.ndarray]:
-    """The weights of a layer, taken from what is left of a graph's constants."""
-    if isinstance(layer, layers.Residual):
-        inside = [_stored(inner, kernels, vectors) for inner in layer.branch]
-        return {f"{number}.{name}": array for number, found in enumerate(inside) for name, array in found.items()}
-    if not isinstance(layer, layers.Conv | layers.Deconv | layers.Depthwise | layers.GDN):
-        return {}
-    kernel, vector = next(kernels, None), next(vectors, None)
-    if kernel is None or vector is None:
-        raise ValueError("the graph is not one of this network")
-    if isinstance(layer, layers.GDN):
-        return {"beta": vector, "gamma": kernel[:, :, 0, 0]}
-    phases = layer.stride**2 if isinstance(layer, layers.Deconv) else 1  # a Deconv's bias stands once a phase
-    return {"weight": kernel, "bias": vector[::phases]}

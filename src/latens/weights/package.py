@@ -34,7 +34,8 @@ from latens.entropy.integer import IntegerNetwork
 from latens.errors import WeightsError
 from latens.runtime import DEFAULT, PixelNetwork, Runtime, pixel_network
 from latens.systems import MODELS, Model
-from latens.transforms.gains import Gains
+from latens.transforms.gains import Gains, lambda_of, level_of
+from latens.transforms.onnx_weights import from_onnx
 
 ARRAYS = ("offsets", "sizes", "masses")
 GAINS = ("gain", "inverse")
@@ -103,6 +104,15 @@ class Weights:
                 raise WeightsError(f"{self.source}: {name} has {found.shape} {found.dtype}, not {shape} float32")
         return Gains(*rows)
 
+    def lmbda(self, quality: float | None) -> float | None:
+        """What a file's quality stands for; None if the card does not say, or speaks of another error than MSE."""
+        if self.card.get("metric", "mse") != "mse":
+            return None
+        levels = self.card.get("lmbdas")
+        if quality is None or not levels:
+            return self.card.get("lmbda")
+        return lambda_of(level_of(quality, len(levels)), len(levels), levels[0], levels[-1])
+
     @cached_property
     def g_a(self) -> PixelNetwork:
         """Analysis: (1, 3, H, W) in [0, 1] -> (1, M, H/stride, W/stride)."""
@@ -125,6 +135,18 @@ class Weights:
         if f"{name}.onnx" not in self.members:
             raise WeightsError(f"{self.source} is retired and has no {name}: it decodes, and does not encode")
         return self.members[f"{name}.onnx"]
+
+    @cached_property
+    def synthesis(self) -> list[dict[str, np.ndarray]]:
+        """The weights of g_s, layer by layer, for what a runtime cannot do: derivatives.
+
+        Raises:
+            WeightsError: the graph cannot be read
+        """
+        try:
+            return from_onnx(self.model.networks()["g_s"], self.graph("g_s"))
+        except ValueError as error:
+            raise WeightsError(f"{self.source} has a synthesis that cannot be read: {error}") from error
 
     def network(self, name: str) -> Callable[..., np.ndarray]:
         """A network of the model: exact integers, or a float graph.

@@ -1,0 +1,85 @@
+"""A picture as latents, and latents as a picture: the two ends of the codec, between which symbols are chosen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from latens.bitstream import Container, Header, Tile, pack
+from latens.coding import Encoder, symbols_check
+from latens.entropy.channels import Encode
+from latens.weights.package import Weights
+
+
+class Coded(NamedTuple):
+    """A file, and the latents that it brings a decoder."""
+
+    data: bytes
+    header: Header
+    y_hat: np.ndarray
+
+
+@dataclass(frozen=True)
+class Analysed:
+    """A picture on its way into a file: its latents, (1, M, H/stride, W/stride), before any quality is chosen."""
+
+    y: np.ndarray
+    pixels: np.ndarray
+    weights: Weights
+
+    @classmethod
+    def of(cls, pixels: np.ndarray, weights: Weights) -> Analysed:
+        """uint8 (H, W, 3), analysed."""
+        return cls(weights.g_a(to_network(pixels, weights.model.stride)), pixels, weights)
+
+    def header(self, quality: float) -> Header:
+        """Of the file of a quality 0..100, of which only variable rate takes notice."""
+        height, width = self.pixels.shape[:2]
+        kept = quality if self.weights.gains else None
+        return Header(width, height, self.weights.model.fourcc, self.weights.fingerprint, quality=kept)
+
+    def scaled(self, header: Header) -> np.ndarray:
+        """The latents as they are coded in a file."""
+        gains = self.weights.gains
+        return self.y if gains is None or header.quality is None else gains.scaled(self.y, header.quality)
+
+    def coded(self, header: Header, y: np.ndarray, play: type[Encode] = Encode) -> Coded:
+        """The file that a channel makes of latents ``y``, in the form that it takes."""
+        weights = self.weights
+        encoder = Encoder(weights.tables)
+        channel = play(encoder, weights.priors, header.height, header.width, weights.networks)
+        y_hat = weights.model.code(y, channel)
+        tile = Tile(encoder.finish(), symbols_check(np.concatenate(channel.symbols)))
+        return Coded(pack(Container(header, (), (tile,))), header, y_hat)
+
+
+def synthesised(header: Header, weights: Weights, y_hat: np.ndarray) -> np.ndarray:
+    """uint8 (H, W, 3) from decoded latents."""
+    x = weights.g_s(restored(header, weights, y_hat))
+    return np.ascontiguousarray(_to_pixels(x)[: header.height, : header.width])
+
+
+def restored(header: Header, weights: Weights, y_hat: np.ndarray) -> np.ndarray:
+    """Decoded latents as g_s wants them."""
+    gains = weights.gains
+    return y_hat if gains is None or header.quality is None else gains.restored(y_hat, header.quality)
+
+
+def to_network(pixels: np.ndarray, stride: int) -> np.ndarray:
+    """uint8 (H, W, 3) -> float32 (1, 3, H', W') in [0, 1], reflected to multiples of ``stride``."""
+    height, width = pixels.shape[:2]
+    padding = ((0, -height % stride), (0, -width % stride), (0, 0))
+    padded = np.pad(pixels, padding, mode="reflect") if any(after for _, after in padding) else pixels
+    x = np.empty((1, 3, *padded.shape[:2]), np.float32)
+    np.multiply(padded.transpose(2, 0, 1)[None], np.float32(1 / 255), out=x, casting="unsafe")
+    return x
+
+
+def _to_pixels(x: np.ndarray) -> np.ndarray:
+    """float32 (1, 3, H, W) -> uint8 (H, W, 3), clipped and rounded; ``x`` is used up."""
+    np.clip(x, 0, 1, out=x)
+    np.multiply(x, 255, out=x)
+    pixels: np.ndarray = np.rint(x, out=x)[0].astype(np.uint8).transpose(1, 2, 0)
+    return pixels

@@ -1,0 +1,97 @@
+"""Encoder effort: never worse, always the same bytes, read by the one decoder there is."""
+
+import itertools
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from skimage import data
+
+import latens
+from latens import search
+from latens.errors import UsageError
+from latens.latents import Analysed, synthesised
+from latens.weights.package import load
+from latens.weights.shelf import select
+
+EFFORTS = (0, 1, 4, 6, 7)
+
+
+def pictures() -> dict[str, np.ndarray]:
+    """A face, text, noise and a flat picture, of sizes that are no multiples of anything."""
+    random = np.random.default_rng(0)
+    text = np.repeat(data.page()[40:120, 20:130, None], 3, 2)
+    return {
+        "face": np.ascontiguousarray(data.astronaut()[60:150, 170:290]),
+        "text": np.ascontiguousarray(text),
+        "noise": random.integers(0, 256, (50, 70, 3), np.uint8),
+        "flat": np.full((40, 33, 3), 77, np.uint8),
+    }
+
+
+@pytest.fixture(scope="module", params=["balle2018", "balle2017"])
+def analysed(request: pytest.FixtureRequest) -> Iterator[dict[str, Analysed]]:
+    """The pictures' latents of a model with a conditional prior, and of one without."""
+    weights = load(select(request.param, 30))
+    yield {name: Analysed.of(pixels, weights) for name, pixels in pictures().items()}
+
+
+def test_more_effort_never_gives_a_worse_lagrangian(analysed: dict[str, Analysed]) -> None:
+    gained = []
+    for picture in analysed.values():
+        lmbda = picture.weights.lmbda(30.0)
+        assert lmbda is not None
+        spent = []
+        for effort in EFFORTS:
+            file = search.coded(picture, 30.0, effort)
+            came = latens.decode(file.data, output="array")
+            error = np.square(came - picture.pixels.astype(float)).sum()
+            spent.append(8 * len(file.data) + lmbda * error / 3)
+        assert all(after <= before for before, after in itertools.pairwise(spent))
+        gained.append(1 - spent[-1] / spent[0])
+    assert max(gained) > 0.01 and sum(gain > 0 for gain in gained) >= 2
+
+
+def test_the_lagrangian_is_that_of_the_decoded_file(analysed: dict[str, Analysed]) -> None:
+    picture = analysed["face"]
+    file = search.coded(picture, 30.0, 1)
+    came = latens.decode(file.data, output="array")
+    assert np.array_equal(came, synthesised(file.header, picture.weights, file.y_hat))
+    expected = 8 * len(file.data) + 0.01 * np.square(came - picture.pixels.astype(float)).sum() / 3
+    assert search.lagrangian(file, picture, 0.01) == pytest.approx(expected, rel=1e-12)
+
+
+def test_squared_errors_are_exact_over_all_rows() -> None:
+    tall = np.zeros((search.ROWS + 3, 2, 3), np.uint8)
+    assert search.difference(tall, tall + np.uint8(255)) == (search.ROWS + 3) * 6 * 255.0**2
+
+
+def test_effort_0_rounds_and_the_same_call_gives_the_same_bytes(photograph: np.ndarray) -> None:
+    pixels = photograph[:64, 100:196]
+    weights = load(select("balle2018", 30))
+    picture = Analysed.of(pixels, weights)
+    header = picture.header(30.0)
+    assert latens.encode(pixels, model="balle2018", quality=30, effort=0) == picture.coded(
+        header, picture.scaled(header)
+    ).data
+    once = latens.encode(pixels, model="balle2018", quality=30, effort=3)
+    assert latens.encode(pixels, model="balle2018", quality=30, effort=3) == once
+
+
+@pytest.mark.parametrize("effort", [-1, 10, 2.5])
+def test_an_effort_that_is_none_is_refused(photograph: np.ndarray, effort: float) -> None:
+    with pytest.raises(UsageError, match=f"effort is {effort}, and must be a whole number from 0 to 9"):
+        latens.encode(photograph[:16, :16], effort=effort)
+    with pytest.raises(UsageError, match=f"effort is {effort}"):
+        latens.encode_to(photograph[:16, :16], size=100, effort=effort)
+
+
+def test_weights_trained_for_another_error_are_rounded(
+    photograph: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = load(select("balle2018", 30))
+    picture = Analysed.of(photograph[:48, :64], weights)
+    plain = search.coded(picture, 30.0, 0).data
+    assert search.coded(picture, 30.0, 3).data != plain
+    monkeypatch.setitem(weights.card, "metric", "ms-ssim")
+    assert search.coded(picture, 30.0, 3).data == plain
