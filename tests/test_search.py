@@ -1,7 +1,7 @@
 """Encoder effort: never worse, always the same bytes, read by the one decoder there is."""
 
-import itertools
 from collections.abc import Iterator
+from itertools import islice, pairwise
 
 import numpy as np
 import pytest
@@ -13,8 +13,6 @@ from latens.errors import UsageError
 from latens.latents import Analysed, synthesised
 from latens.weights.package import load
 from latens.weights.shelf import select
-
-EFFORTS = (0, 1, 4, 6, 7)
 
 
 def pictures() -> dict[str, np.ndarray]:
@@ -42,12 +40,11 @@ def test_more_effort_never_gives_a_worse_lagrangian(analysed: dict[str, Analysed
         lmbda = picture.weights.lmbda(30.0)
         assert lmbda is not None
         spent = []
-        for effort in EFFORTS:
-            file = search.coded(picture, 30.0, effort)
+        for file in islice(search.climbed(picture, 30.0), 9):
             came = latens.decode(file.data, output="array")
             error = np.square(came - picture.pixels.astype(float)).sum()
             spent.append(8 * len(file.data) + lmbda * error / 3)
-        assert all(after <= before for before, after in itertools.pairwise(spent))
+        assert all(after <= before for before, after in pairwise(spent))
         gained.append(1 - spent[-1] / spent[0])
     assert max(gained) > 0.01 and sum(gain > 0 for gain in gained) >= 2
 
@@ -76,6 +73,13 @@ def test_effort_0_rounds_and_the_same_call_gives_the_same_bytes(photograph: np.n
     ).data
     once = latens.encode(pixels, model="balle2018", quality=30, effort=3)
     assert latens.encode(pixels, model="balle2018", quality=30, effort=3) == once
+
+
+def test_an_effort_is_a_rung_of_one_ladder(analysed: dict[str, Analysed]) -> None:
+    ladder = list(search.climbed(analysed["flat"], 30.0))
+    assert len(ladder) == search.MOST_EFFORT + 1
+    for effort in (0, 1, 6, 9):
+        assert search.coded(analysed["flat"], 30.0, effort).data == ladder[effort].data
 
 
 @pytest.mark.parametrize("effort", [-1, 10, 2.5])

@@ -10,13 +10,16 @@ pixels). Every effort tries what those below it try and keeps the best, so a hig
     1        and weighed (`latens.entropy.weighing`), their error at `PRICES[0]` bits a squared step
     2 to 4   and at the other prices, one after the other, which suit pictures that are unlike others
 
-    5 to 9   and 1, 3, 6, 12 and 24 steps are taken from there against the derivative (`_descended`)
+    5 to 9   and 1, 3, 6, 12 and 24 steps are taken from there against the derivative (`_descent`)
 
 All of it needs NumPy and the networks, not PyTorch.
 """
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -29,7 +32,7 @@ from latens.transforms.adjoint import squared_error
 MOST_EFFORT = 9
 DEFAULT_EFFORT = 1
 PRICES = (28.0, 16.0, 50.0, 90.0)  # bits a squared step of the latents: see docs/effort.md
-STEPS = (0, 1, 3, 6, 12, 24)  # by derivatives, of the efforts after those of prices
+STEPS = (1, 3, 6, 12, 24)  # by derivatives: of the efforts after those of prices
 CURVATURE = 16.0  # half of the second derivative, bits a squared step: where the search by derivatives begins
 ROWS = 256  # of pictures, squared at a time
 
@@ -48,29 +51,44 @@ class Tried(NamedTuple):
 
 
 def coded(analysed: Analysed, quality: float, effort: int = DEFAULT_EFFORT) -> Coded:
-    """The file of a picture at a quality 0..100.
+    """The file of a picture at a quality 0..100."""
+    return next(islice(climbed(analysed, quality), effort, None))
+
+
+def climbed(analysed: Analysed, quality: float) -> Iterator[Coded]:
+    """The files of effort 0, 1, ..., 9, each computed when it is asked for, from what the one before knows.
 
     Weights that were trained for another error than MSE, or do not say for which lambda, are rounded for always.
     """
     header = analysed.header(quality)
     y = analysed.scaled(header)
     rounded = analysed.coded(header, y)
+    yield rounded
     lmbda = analysed.weights.lmbda(header.quality)
-    if effort == 0 or lmbda is None:
-        return rounded
-    best = Tried(rounded, lagrangian(rounded, analysed, lmbda))
-    chosen = PRICES[0]
-    for price in PRICES[:effort]:
-        file = analysed.coded(header, weighed(y, price), Weigh)
-        tried = Tried(file, lagrangian(file, analysed, lmbda))
+    if lmbda is None:
+        yield from [rounded] * MOST_EFFORT
+        return
+    best, chosen = Tried(rounded, lagrangian(rounded, analysed, lmbda)), PRICES[0]
+    for price in PRICES:
+        tried = _tried(analysed, best, y, price, lmbda)
         if tried.lagrangian < best.lagrangian:
             best, chosen = tried, price
-    steps = STEPS[max(0, effort - len(PRICES))]
-    return _descended(best, analysed, lmbda, chosen, steps).file if steps else best.file
+        yield best.file
+    descent, taken = _descent(analysed, best, chosen, lmbda), 0
+    for steps in STEPS:
+        (best,) = deque(islice(descent, steps - taken), maxlen=1)
+        taken = steps
+        yield best.file
 
 
-def _descended(best: Tried, analysed: Analysed, lmbda: float, price: float, steps: int) -> Tried:
-    """The best after so many steps against the Lagrangian's derivative.
+def _tried(analysed: Analysed, like: Tried, y: np.ndarray, price: float, lmbda: float) -> Tried:
+    """The file of latents weighed at a price."""
+    file = analysed.coded(like.file.header, weighed(y, price), Weigh)
+    return Tried(file, lagrangian(file, analysed, lmbda))
+
+
+def _descent(analysed: Analysed, best: Tried, price: float, lmbda: float) -> Iterator[Tried]:
+    """The best after one step against the Lagrangian's derivative, after two, and so on.
 
     A step wants the latents y_hat - g / (2 c), g being the derivative of lambda times the squared error: its least
     value, were it c (y - ...)^2 in each latent alone. They are weighed as before. A step that does not help is
@@ -79,20 +97,18 @@ def _descended(best: Tried, analysed: Analysed, lmbda: float, price: float, step
     header, weights = best.file.header, analysed.weights
     network = weights.model.networks()["g_s"]
     x = to_network(analysed.pixels, 1)
-    curvature, derivative = CURVATURE, None
-    for _ in range(steps):
-        if derivative is None:
-            y_hat = best.file.y_hat
-            _, pulled = squared_error(network, weights.synthesis, restored(header, weights, y_hat), x)
-            derivative = restored(header, weights, pulled) * np.float32(lmbda * 255**2 / 3)
-        wanted = best.file.y_hat - derivative * np.float32(0.5 / curvature)
-        file = analysed.coded(header, weighed(wanted, price), Weigh)
-        tried = Tried(file, lagrangian(file, analysed, lmbda))
-        if tried.lagrangian < best.lagrangian:
-            best, derivative = tried, None
-        else:
-            curvature *= 2
-    return best
+    curvature = CURVATURE
+    while True:
+        y_hat = best.file.y_hat
+        _, pulled = squared_error(network, weights.synthesis, restored(header, weights, y_hat), x)
+        derivative = restored(header, weights, pulled) * np.float32(lmbda * 255**2 / 3)
+        while best.file.y_hat is y_hat:
+            tried = _tried(analysed, best, y_hat - derivative * np.float32(0.5 / curvature), price, lmbda)
+            if tried.lagrangian < best.lagrangian:
+                best = tried
+            else:
+                curvature *= 2
+            yield best
 
 
 def lagrangian(file: Coded, analysed: Analysed, lmbda: float) -> float:
