@@ -29,10 +29,11 @@ BELOW: dict[str, set[str]] = {
     "image": {"bitstream"},
     "latents": {"weights", "entropy", "coding", "bitstream"},
     "search": {"latents", "weights", "entropy", "transforms", "coding", "bitstream"},
+    "stairs": {"search", "latents"},
     # opening needs the header only and reaches for the codec when a file is to be decoded: one layer
     "opened": {"codec", "weights", "bitstream"},
     "codec": {
-        "opened", "search", "latents", "tiles", "image", "weights", "runtime", "systems", "entropy", "transforms",
+        "opened", "stairs", "search", "latents", "tiles", "image", "weights", "runtime", "systems", "entropy", "transforms",
         "coding", "bitstream",
     },
     "targets": {"codec", "search", "latents", "metrics", "image", "weights", "runtime", "bitstream"},

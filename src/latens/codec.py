@@ -24,7 +24,8 @@ from latens.image import PictureSource, read_picture
 from latens.latents import Analysed, synthesised
 from latens.opened import Encoded
 from latens.runtime import DEFAULT, Runtime, choose
-from latens.search import DEFAULT_EFFORT, check_effort, coded
+from latens.search import DEFAULT_EFFORT, check_effort
+from latens.stairs import steady
 from latens.weights.package import Weights, load
 from latens.weights.shelf import by_fingerprint, select
 
@@ -51,8 +52,8 @@ def encode(
 
     Args:
         image: a PIL image, a uint8 array (H, W, 3), or the path or open file of a picture
-        quality: 0 (small) to 100 (faithful), in hundredths where the model has variable rate; otherwise it
-            chooses among the model's rate points
+        quality: 0 (small) to 100 (faithful), in hundredths where the model has variable rate, in fives for
+            pictures with next to nothing in them (`latens.stairs`); otherwise it chooses among the model's rates
         model: a shipped model's id, or the path of a weights file (.ltm)
         effort: 0 (latents are rounded) to 9 (searched for long), see `latens.search`; files of a higher effort are
             never worse, and any decoder reads them
@@ -71,7 +72,7 @@ def encode(
     weights = load(select(os.fspath(model), quality), choose(runtime, threads))
     picture = read_picture(image, max_pixels=max_pixels)
     picture.warn()
-    return coded(Analysed.of(picture.pixels, weights), quality, effort).data
+    return steady(Analysed.of(picture.pixels, weights), effort)(quality).data
 
 
 @overload

@@ -1,0 +1,72 @@
+"""Qualities in stairs, for pictures with so little in them that a finer step may give a larger error.
+
+On photographs size and fidelity rise with the quality because thousands of latents are rounded at once. On a flat
+picture a few are, many times over: whether they fall well on their steps is luck, and luck is not monotone. Such
+pictures are coded at each of a few qualities, `RUNGS`, and a quality is given the best of those files within a
+budget. With s(r) and e(r) the size and the squared error of rung r::
+
+    budget(q) = max { s(r) : r <= q }
+    file(q)   = of those with s(r) <= budget(q), the smallest of the least e(r)
+
+The budget never falls as q rises, so what there is to choose from only grows: the error never rises. Nor does the
+size fall: a better file that fitted the smaller budget would have been chosen there. Often a finer rung is even
+smaller on flat ground, and every quality is given it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache
+
+import numpy as np
+
+from latens.latents import Analysed, Coded, synthesised
+from latens.search import DEFAULT_EFFORT, coded, difference
+
+RUNGS = tuple(float(quality) for quality in range(0, 101, 5))
+LITTLE = 0.1  # changes per pixel: photographs have 0.27 and more, a word on a white page 0.03
+TINY = 64 * 64  # pixels up to which there is always too little in a picture
+MOST = 1 << 19  # pixels up to which twenty-one codings can be waited for
+
+
+def changes(y: np.ndarray) -> float:
+    """How many latents (1, M, h, w) differ from a neighbour by half a step and more, mean over both directions.
+
+    What is flat, a ramp or a pattern that repeats has next to none of them.
+    """
+    return sum(np.count_nonzero(np.abs(np.diff(y, axis=axis)) >= 0.5) for axis in (2, 3)) / 2
+
+
+def suits(y: np.ndarray, pixels: int) -> bool:
+    """Whether a picture of so many pixels, with latents y as coded at the highest quality, is coded in stairs."""
+    return pixels <= TINY or (pixels <= MOST and changes(y) <= LITTLE * pixels)
+
+
+def steady(analysed: Analysed, effort: int = DEFAULT_EFFORT) -> Callable[[float], Coded]:
+    """The files of a picture by their quality 0..100, in stairs where it suits that; there, effort ends at the default."""
+    highest = analysed.header(RUNGS[-1])
+    area = highest.width * highest.height
+    if highest.quality is None or not suits(analysed.scaled(highest), area):
+        return lambda quality: coded(analysed, quality, effort)
+
+    @cache
+    def file(step: float) -> Coded:
+        return coded(analysed, step, min(effort, DEFAULT_EFFORT))
+
+    @cache
+    def error(step: float) -> float:
+        return difference(analysed.pixels, synthesised(file(step).header, analysed.weights, file(step).y_hat))
+
+    return lambda quality: file(rung(quality, lambda step: len(file(step).data), error))
+
+
+def rung(
+    quality: float, size: Callable[[float], int], error: Callable[[float], float], rungs: Sequence[float] = RUNGS
+) -> float:
+    """The rung that ``quality`` is given; ``size`` and ``error`` are asked for as few rungs as it takes.
+
+    rungs: rising, from 0
+    """
+    sizes = {step: size(step) for step in rungs}
+    budget = max(taken for step, taken in sizes.items() if step <= quality)
+    return min((step for step in rungs if sizes[step] <= budget), key=lambda step: (error(step), sizes[step]))
