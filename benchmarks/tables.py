@@ -43,9 +43,10 @@ def result(name: str) -> Any:
         raise SystemExit(f"{RESULTS / name} is missing: docs/benchmarks.md has the command that makes it")
     found = json.loads(path.read_text(encoding="utf-8"))
     for model in shipped() if "methods" in found else ():
-        weights = {point.name: point.fingerprint for point in model.points}
-        if found["methods"].get(model.id, {}).get("weights") != weights:
-            raise SystemExit(f"{RESULTS / name} was not measured with the shipped weights of {model.id}")
+        for codec, tune in model.codecs.items():
+            weights = {point.name: point.fingerprint for point in model.tuned(tune)}
+            if found["methods"].get(codec, {}).get("weights") != weights:
+                raise SystemExit(f"{RESULTS / name} was not measured with the shipped weights of {codec}")
     return found
 
 
@@ -56,6 +57,7 @@ def row(*cells: object) -> str:
 def models() -> Iterator[str]:
     """One row per shipped rate point: what it reaches and what it costs."""
     for model in shipped():
+        names = {tune: codec for codec, tune in model.codecs.items()}
         for point in model.points:
             if not point.kodak:
                 raise SystemExit(
@@ -65,7 +67,8 @@ def models() -> Iterator[str]:
             for measured in point.kodak:
                 span = "{:g}-{:g}".format(*point.quality) if point.levels == 1 else f"{measured.quality:g}"
                 yield row(
-                    model.id, span, f"{measured.bpp:.3f}", f"{measured.psnr:.2f} dB", f"{measured.ms_ssim:.4f}",
+                    names[point.tune], span,
+                    f"{measured.bpp:.3f}", f"{measured.psnr:.2f} dB", f"{measured.ms_ssim:.4f}",
                     f"{point.bytes / 2**20:.1f} MiB", "{:g} + {:g}".format(*point.kmac_per_pixel),
                 )  # fmt: skip
 

@@ -4,6 +4,9 @@
     python training/ship.py --measured docs/benchmarks/kodak.json
     python training/ship.py --restore balle2017 --data SHARD
 
+Runs of one call have one metric, which decides what `latens encode` asks for them by: --tune psnr or ms-ssim.
+The model's weights of the other tune stay as they are.
+
 With --retire, weights that are replaced stay on the shelf without their encoder, so that files written with them
 are decoded for ever.
 
@@ -19,6 +22,7 @@ import argparse
 import json
 import math
 import tempfile
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -26,6 +30,7 @@ import numpy as np
 import torch
 
 import latens
+from latens.metrics import ms_ssim
 from latens.systems import MODELS
 from latens.train import checkpoint
 from latens.train.data import Pictures, to_input
@@ -38,16 +43,21 @@ from latens.transforms import macs_per_pixel, parameters
 from latens.transforms.gains import lambda_of, level_of
 from latens.weights.package import load, pack
 from latens.weights.package import retire as put_away
-from latens.weights.shelf import LADDER, RatePoint
+from latens.weights.shelf import LADDER, TUNES, RatePoint
 
 SHELF = Path(latens.__file__).parent / "weights"
 STORAGES = ("fitted", "float16")  # the smallest first
 UNUSED = 1e-5  # mean |symbol| of a latent that is dropped
 TOLERANCE = 0.001  # of the Lagrangian, for the smaller storage
+TUNED = {"mse": "psnr", "ms-ssim": "ms-ssim"}  # what weights of a metric are shipped as
+DISTORTION: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
+    "mse": lambda a, b: float(((a.astype(float) - b) ** 2).mean()),
+    "ms-ssim": lambda a, b: 1 - ms_ssim(a, b),
+}
 
 
 def lagrangian(path: Path, pictures: list[np.ndarray], options: Options) -> float:
-    """R + lambda * D of real files: bits per pixel of the bytes, MSE of the 8-bit pictures.
+    """R + lambda * D of real files: bits per pixel of the bytes, MSE or 1 - MS-SSIM of the 8-bit pictures.
 
     Of variable rate, over several qualities, each divided by the root of its lambda: every rate counts alike.
     """
@@ -60,8 +70,8 @@ def lagrangian(path: Path, pictures: list[np.ndarray], options: Options) -> floa
             lmbda = lambda_of(level_of(quality, levels), levels, options.lowest_lmbda, options.lmbda)
         for pixels in pictures[:: len(qualities)]:
             data = latens.encode(pixels, model=path, quality=quality)
-            error = latens.decode(data, output="array", weights=path).astype(float) - pixels
-            cost = 8 * len(data) / pixels[..., 0].size + lmbda * (error**2).mean()
+            came = latens.decode(data, output="array", weights=path)
+            cost = 8 * len(data) / pixels[..., 0].size + lmbda * DISTORTION[options.metric](pixels, came)
             costs.append(cost * math.sqrt(options.lmbda / lmbda))
     return float(np.mean(costs))
 
@@ -107,35 +117,43 @@ def ship_run(run: Path, tiles: torch.Tensor, held_out: list[np.ndarray], target:
         "bytes": target.stat().st_size,
         "training": training,
         "levels": module.model.levels,
+        "tune": TUNED[options.metric],
     }
 
 
 def ship(runs: list[Path], data: list[Path], validate: list[Path], keep: bool) -> None:
-    """Export the runs of one model and write its card."""
+    """Export the runs of one model and metric, and write its card."""
     runs = sorted(runs, key=lambda run: Options.load(run / "options.json").lmbda)
-    model = MODELS[Options.load(runs[0] / "options.json").model]
+    kinds = {(options.model, options.metric) for options in (Options.load(run / "options.json") for run in runs)}
+    if len(kinds) != 1:
+        raise SystemExit(f"the runs are of {sorted(kinds)}, and must be of one model and one metric")
+    ((name, metric),) = kinds
+    model, tune = MODELS[name], TUNED[metric]
+    suffix = "" if tune == TUNES[0] else f"-{tune}"
     tiles = Pictures.load(data, 512).tiles(512)[:400]
     held_out = [array for array in Pictures.load(validate, 256).pictures][::3]
     folder = SHELF / model.id
     folder.mkdir(parents=True, exist_ok=True)
-    old = folder / "card.json"
-    put = retired(folder) if keep else json.loads(old.read_text()).get("retired", []) if old.exists() else []
+    path = folder / "card.json"
+    old = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    put = [*old.get("retired", []), *(retired(folder, tune) if keep else ())]
+    others = [point for point in old.get("points", []) if point.get("tune", TUNES[0]) != tune]
     width = 100 / len(runs)
     points = []
     for k, run in enumerate(runs):
         quality = [round(k * width, 2), round((k + 1) * width, 2)]
         variable = Options.load(run / "options.json").build().levels > 1
-        target = folder / ("all.ltm" if variable else f"q{round((k + 0.5) * width)}.ltm")
+        target = folder / f"{'all' if variable else f'q{round((k + 0.5) * width)}'}{suffix}.ltm"
         points.append({**ship_run(run, tiles, held_out, target), "quality": quality})
     card = {
         "id": model.id,
         "code": model.fourcc,
         "title": model.title,
         "paper": model.paper,
-        "points": points,
+        "points": sorted([*others, *points], key=lambda point: TUNES.index(point.get("tune", TUNES[0]))),
         "retired": put,
     }
-    (folder / "card.json").write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def restored(path: Path, tiles: torch.Tensor) -> bytes:
@@ -146,13 +164,14 @@ def restored(path: Path, tiles: torch.Tensor) -> bytes:
     return pack(path, {**weights.card, "storage": "fitted"}, {**weights.members, **new})
 
 
-def retired(folder: Path) -> list[dict]:
-    """Retire a model's shipped weights: their entries on its card, after those retired before."""
+def retired(folder: Path, tune: str) -> list[dict]:
+    """Retire a model's shipped weights of a tune: their entries, as the card's list of retired ones has them."""
     card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
-    for point in card["points"]:
+    leaving = [point for point in card["points"] if point.get("tune", TUNES[0]) == tune]
+    for point in leaving:
         put_away(folder / f"{point['name']}.ltm", folder / f"{point['fingerprint']}.ltm")
         point["bytes"] = (folder / f"{point['fingerprint']}.ltm").stat().st_size
-    return [*card.get("retired", []), *card["points"]]
+    return leaving
 
 
 def store_again(model: str, data: list[Path], keep: bool) -> None:
@@ -160,7 +179,8 @@ def store_again(model: str, data: list[Path], keep: bool) -> None:
     path = SHELF / model / "card.json"
     card = json.loads(path.read_text(encoding="utf-8"))
     if keep:
-        card["retired"] = retired(path.parent)
+        for tune in TUNES:
+            card["retired"] = [*card.get("retired", []), *retired(path.parent, tune)]
     tiles = Pictures.load(data, 256).tiles(256)
     for point in card["points"]:
         target = SHELF / model / f"{point['name']}.ltm"
@@ -175,8 +195,9 @@ def enter(measured: Path) -> None:
     methods = json.loads(measured.read_text())["methods"]
     for path in SHELF.glob("*/card.json"):
         card = json.loads(path.read_text(encoding="utf-8"))
-        curve = methods[card["id"]]
         for point in card["points"]:
+            tune = point.get("tune", TUNES[0])
+            curve = methods[card["id"] if tune == TUNES[0] else f"{card['id']}-{tune}"]
             if curve["weights"][point["name"]] != point["fingerprint"]:
                 raise SystemExit(f"{measured} was measured with other weights than {card['id']} {point['name']}")
             point["kodak"] = []

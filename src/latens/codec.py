@@ -43,6 +43,7 @@ def encode(
     *,
     quality: float = 50,
     model: Name = DEFAULT_MODEL,
+    tune: str | None = None,
     effort: int = DEFAULT_EFFORT,
     max_pixels: int = MAX_PIXELS,
     runtime: str | None = None,
@@ -55,6 +56,8 @@ def encode(
         quality: 0 (small) to 100 (faithful), in hundredths where the model has variable rate, in fives for
             pictures with next to nothing in them (`latens.stairs`); otherwise it chooses among the model's rates
         model: a shipped model's id, or the path of a weights file (.ltm)
+        tune: ``psnr`` or ``ms-ssim``, what the weights shall be trained for; by default the former, or what the
+            weights file has. Files name their weights: a decoder need not be told
         effort: 0 (latents are rounded) to 9 (searched for long), see `latens.search`; files of a higher effort are
             never worse, and any decoder reads them
         max_pixels: refuse larger pictures
@@ -64,12 +67,12 @@ def encode(
 
     Raises:
         PictureError: unreadable, too large, or of a kind latens does not encode yet
-        UsageError: no such model, quality, effort, runtime or number of threads
+        UsageError: no such model, tune, quality, effort, runtime or number of threads
         WeightsError: the weights file cannot be used
         MissingExtraError: the runtime is not installed
     """
     check_effort(effort)
-    weights = load(select(os.fspath(model), quality), choose(runtime, threads))
+    weights = load(select(os.fspath(model), quality, tune), choose(runtime, threads))
     picture = read_picture(image, max_pixels=max_pixels)
     picture.warn()
     return steady(Analysed.of(picture.pixels, weights), effort)(quality).data

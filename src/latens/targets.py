@@ -67,6 +67,7 @@ def encode_to(
     ms_ssim: float | None = None,
     closest: bool = False,
     model: Name = DEFAULT_MODEL,
+    tune: str | None = None,
     effort: int = DEFAULT_EFFORT,
     max_pixels: int = MAX_PIXELS,
     runtime: str | None = None,
@@ -80,7 +81,7 @@ def encode_to(
         psnr: at least so many dB, of the decoded 8-bit RGB picture
         ms_ssim: at least so much, below 1
         closest: where the target is out of reach, take the nearest file instead of raising TargetError
-        image, model, effort, max_pixels, runtime, threads: as in `latens.encode`
+        image, model, tune, effort, max_pixels, runtime, threads: as in `latens.encode`
 
     Raises:
         TargetError: no file is within 2 % of the target, on its right side
@@ -99,13 +100,13 @@ def encode_to(
     analysed: dict[os.PathLike[str], Analysed] = {}  # by weights: models of one rate have several
 
     def attempt(quality: float) -> Tried:
-        path = select(name, quality)
+        path = select(name, quality, tune)
         if path not in analysed:
             analysed[path] = Analysed.of(picture.pixels, load(path, running))
         file = coded(analysed[path], quality, effort)
         return Tried(quality, file.data, _reached(asked[0], file, analysed[path]))
 
-    ladder = qualities(name)
+    ladder = qualities(name, tune)
     found = _bisected(asked[0], attempt) if ladder is None else [attempt(quality) for quality in ladder]
     several = "" if ladder is None else f"{name} has {len(ladder)} rate{'s' * (len(ladder) > 1)}; "
     return _chosen(asked[0], found, closest, several).data

@@ -40,6 +40,7 @@ def encode(
     model: Annotated[
         str, typer.Option("--model", metavar="ID", help="See `latens models`; or the path of a .ltm file.")
     ] = options.MODEL,
+    tune: options.Tune = None,
     effort: options.Effort = None,
     force: options.Force = False,
     max_pixels: options.MaxPixels = options.MAX_PIXELS,
@@ -59,6 +60,7 @@ def encode(
       latens encode photo.png                       writes photo.ltn
       latens encode photo.jpg -o small.ltn -q 20
       latens encode photo.png --target-size 80KB
+      latens encode photo.png --tune ms-ssim
       latens encode photo.png -e 9                  takes its time
       latens encode - -o - < photo.png > photo.ltn
     """
@@ -75,6 +77,7 @@ def encode(
     options.check_range("quality", options.QUALITY if quality is None else quality, 0, 100)
     options.check_range("max-pixels", max_pixels, 1)
     chosen: dict[str, Any] = {"model": model, "max_pixels": max_pixels}
+    chosen |= {} if tune is None else {"tune": tune}
     chosen |= options.searching(effort) | options.running(runtime, threads)
     target = source.target_beside(picture, ".ltn") if out is None else out
     output.check_target(target, picture, force)
@@ -96,7 +99,8 @@ def encode(
     if dropped and not (as_json and to_stdout):  # standard error is one JSON object then, and names them
         messages.note(dropped_note(dropped, source.name_of(picture)))
 
-    header = latens.open(data).header
+    opened = latens.open(data)
+    header, point = opened.header, opened.rate_point
     height, width = pixels.shape[:2]
     facts = {
         "input": picture,
@@ -105,6 +109,7 @@ def encode(
         "height": height,
         "model": header.model,
         "fingerprint": header.fingerprint.hex(),
+        "tune": point.tune if point else tune,
         "quality": header.quality if asked else options.QUALITY if quality is None else quality,
         "input_bytes": input_bytes,
         "bytes": len(data),

@@ -31,6 +31,14 @@ DataJson = Annotated[
 Quiet = Annotated[
     bool, typer.Option("--quiet", help="No report and no progress; warnings and errors are still said.")
 ]
+Tune = Annotated[
+    str | None,
+    typer.Option(
+        metavar="psnr|ms-ssim",
+        help="What the weights are trained for; a decoder needs no such option. Default: psnr.",
+        show_default=False,
+    ),
+]
 Effort = Annotated[
     int | None,
     typer.Option(

@@ -53,30 +53,33 @@ class Learned(Codec):
 
 
 class Shipped(Learned):
-    """A shipped model; the setting is its quality 0..100, the ladder that of its rate points."""
+    """A shipped model in a tune; the setting is its quality 0..100, the ladder that of its rate points."""
 
     parameter = "quality"
     bounds = (0.0, 100.0)
     whole = False
 
-    def __init__(self, model: str, effort: int | None = None) -> None:
-        self._info = next(info for info in latens.models() if info.id == model)
-        self.id = self._named(model, effort)
+    def __init__(self, name: str, effort: int | None = None) -> None:
+        self._info = next(info for info in latens.models() if name in info.codecs)
+        self._tune = self._info.codecs[name]
+        self._points = self._info.tuned(self._tune)
+        self.id = self._named(name, effort)
         self.title = f"{self.id} ({self._info.paper})"
-        self.settings = tuple(sorted(quality for point in self._info.points for quality in point.qualities))
-        self.continuous = any(point.levels > 1 for point in self._info.points)
+        self.settings = tuple(sorted(quality for point in self._points for quality in point.qualities))
+        self.continuous = any(point.levels > 1 for point in self._points)
 
     def options(self) -> dict[str, object]:
-        return {"weights": {point.name: point.fingerprint for point in self._info.points}, **self.search}
+        return {"weights": {point.name: point.fingerprint for point in self._points}, **self.search}
 
     def encode(self, pixels: np.ndarray, setting: float) -> bytes:
-        return latens.encode(pixels, quality=self.check(setting), model=self._info.id, **self.search)
+        chosen = {"model": self._info.id, "tune": self._tune, **self.search}
+        return latens.encode(pixels, quality=self.check(setting), **chosen)
 
     def decode(self, data: bytes) -> np.ndarray:
         return latens.decode(data, output="array")
 
     def complexity(self, setting: float) -> Complexity:
-        point = [point for point in self._info.points if point.quality[0] <= setting][-1]
+        point = [point for point in self._points if point.quality[0] <= setting][-1]
         return Complexity(point.kmac_per_pixel, point.parameters)
 
 
@@ -154,7 +157,7 @@ def find(spec: str) -> Codec:
         return Files(name, files, effort)
     if spec in CODECS and effort is None:
         return CODECS[spec]
-    models = [info.id for info in latens.models()]
+    models = [name for info in latens.models() for name in info.codecs]
     if spec in models:
         return Shipped(spec, effort)
     known = ", ".join((*CODECS, *models))
@@ -164,7 +167,7 @@ def find(spec: str) -> Codec:
 
 def everything() -> tuple[str, ...]:
     """The specs of all codecs that this installation can run."""
-    models = tuple(info.id for info in latens.models())
+    models = tuple(name for info in latens.models() for name in info.codecs)
     return (*(spec for spec in CODECS if runs(CODECS[spec])), *models)
 
 

@@ -13,6 +13,7 @@ from latens.errors import UnknownModelError, UsageError, WeightsError
 HERE = Path(__file__).parent
 
 
+TUNES = ("psnr", "ms-ssim")  # what weights were trained for; the first unless another is asked for
 LADDER = (5.0, 20.0, 35.0, 50.0, 65.0, 80.0, 95.0)  # qualities at which variable rate is measured
 
 
@@ -38,6 +39,7 @@ class RatePoint:
     bytes: int
     training: str
     levels: int = 1  # more than one: every quality is another rate
+    tune: str = TUNES[0]
     kodak: tuple[Measured, ...] = ()
 
     def __post_init__(self) -> None:
@@ -62,6 +64,20 @@ class ModelInfo:
     points: tuple[RatePoint, ...]
     retired: tuple[RatePoint, ...] = ()  # once among the points: files written with them are decoded for ever
 
+    @property
+    def tunes(self) -> tuple[str, ...]:
+        """Those of its points."""
+        return tuple(tune for tune in TUNES if self.tuned(tune))
+
+    @property
+    def codecs(self) -> dict[str, str]:
+        """Its tunes by the names that evaluations give them: the model's id, and the id with the other tune."""
+        return {self.id if tune == TUNES[0] else f"{self.id}-{tune}": tune for tune in self.tunes}
+
+    def tuned(self, tune: str = TUNES[0]) -> tuple[RatePoint, ...]:
+        """The points of a tune: together they have every quality once."""
+        return tuple(point for point in self.points if point.tune == tune)
+
 
 def _card(path: Path) -> ModelInfo:
     card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -80,25 +96,28 @@ def path_of(model: ModelInfo, point: RatePoint) -> Path:
     return HERE / model.id / f"{point.fingerprint if point in model.retired else point.name}.ltm"
 
 
-def select(model: str, quality: float) -> Path:
+def select(model: str, quality: float, tune: str | None = None) -> Path:
     """The weights that ``model`` encodes with at ``quality`` 0..100; ``model`` may be an .ltm file's path.
 
+    Args:
+        tune: one of `TUNES`, by default the first; a file has one, and is asked for no other
+
     Raises:
-        UsageError: quality out of range, or no such model
+        UsageError: quality out of range, no such model, or none of that tune
+        WeightsError: a tune is asked of a file that cannot be read
     """
     if not 0 <= quality <= 100:
         raise UsageError(f"quality is {quality:g}, and must be from 0 to 100")
     if model.endswith(".ltm"):
-        return Path(model).absolute()
-    for info in shipped():
-        if info.id == model:
-            chosen = [point for point in info.points if point.quality[0] <= quality][-1]
-            return path_of(info, chosen)
-    known = ", ".join(info.id for info in shipped()) or "none is shipped"
-    raise UsageError(f"model is {model!r}, and must be one of: {known}; or the path of an .ltm file")
+        path = Path(model).absolute()
+        if tune is not None and (found := _tune_of(path)) != _known(tune):
+            raise UsageError(f"tune is {tune!r}, and {path.name} is tuned for {found}")
+        return path
+    info, points = _points(model, tune)
+    return path_of(info, [point for point in points if point.quality[0] <= quality][-1])
 
 
-def qualities(model: str) -> tuple[float, ...] | None:
+def qualities(model: str, tune: str | None = None) -> tuple[float, ...] | None:
     """The qualities of a model's few rates, or None if every quality is another rate; as `select`.
 
     Raises:
@@ -107,12 +126,40 @@ def qualities(model: str) -> tuple[float, ...] | None:
     if model.endswith(".ltm"):
         from latens.weights.package import load
 
-        return None if load(select(model, 0)).model.levels > 1 else (50.0,)
-    select(model, 0)  # refuses unknown names
-    (info,) = (info for info in shipped() if info.id == model)
-    if any(point.levels > 1 for point in info.points):
+        return None if load(select(model, 0, tune)).model.levels > 1 else (50.0,)
+    _, points = _points(model, tune)
+    if any(point.levels > 1 for point in points):
         return None
-    return tuple(quality for point in info.points for quality in point.qualities)
+    return tuple(quality for point in points for quality in point.qualities)
+
+
+def _points(model: str, tune: str | None) -> tuple[ModelInfo, tuple[RatePoint, ...]]:
+    """A shipped model by its id, and its points of a tune; errors as `select`."""
+    for info in shipped():
+        if info.id == model:
+            wanted = _known(tune)
+            if points := info.tuned(wanted):
+                return info, points
+            have = ", ".join(other.id for other in shipped() if wanted in other.tunes) or "no model"
+            raise UsageError(
+                f"tune is {wanted!r}, and {model} has weights tuned for {', '.join(info.tunes)} only; "
+                f"{have} has some for {wanted}"
+            )
+    known = ", ".join(info.id for info in shipped()) or "none is shipped"
+    raise UsageError(f"model is {model!r}, and must be one of: {known}; or the path of an .ltm file")
+
+
+def _known(tune: str | None) -> str:
+    if tune is not None and tune not in TUNES:
+        raise UsageError(f"tune is {tune!r}, and must be one of {', '.join(TUNES)}")
+    return tune or TUNES[0]
+
+
+def _tune_of(path: Path) -> str:
+    """What a weights file says that it was trained for."""
+    from latens.weights.package import load
+
+    return "ms-ssim" if load(path).card.get("metric") == "ms-ssim" else TUNES[0]
 
 
 def describe(code: str, fingerprint: bytes) -> tuple[ModelInfo | None, RatePoint | None]:
