@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from itertools import islice
+from itertools import cycle, islice, product
 from typing import NamedTuple
 
 import numpy as np
@@ -31,9 +31,9 @@ from latens.transforms.adjoint import squared_error
 
 MOST_EFFORT = 9
 DEFAULT_EFFORT = 1
-PRICES = (28.0, 16.0, 50.0, 90.0)  # bits a squared step of the latents: see docs/effort.md
+PRICES = (40.0, 26.0, 60.0, 90.0)  # bits a squared step of the latents: see docs/effort.md
 STEPS = (1, 3, 6, 12, 24)  # by derivatives: of the efforts after those of prices
-CURVATURE = 16.0  # half of the second derivative, bits a squared step: where the search by derivatives begins
+CURVATURES = (16.0, 32.0, 64.0, 8.0)  # half of the second derivative, bits a squared step
 ROWS = 256  # of pictures, squared at a time
 
 
@@ -92,12 +92,13 @@ def _descent(analysed: Analysed, best: Tried, price: float, lmbda: float) -> Ite
 
     A step wants the latents y_hat - g / (2 c), g being the derivative of lambda times the squared error: its least
     value, were it c (y - ...)^2 in each latent alone. They are weighed as before. A step that does not help is
-    taken back, and c doubled.
+    taken back, and the next one is taken with the next c of `CURVATURES`, and after all of them at the next price.
     """
     header, weights = best.file.header, analysed.weights
     network = weights.model.networks()["g_s"]
     x = to_network(analysed.pixels, 1)
-    curvature = CURVATURE
+    trials = cycle(product((price, *(other for other in PRICES if other != price)), CURVATURES))
+    price, curvature = next(trials)
     while True:
         y_hat = best.file.y_hat
         _, pulled = squared_error(network, weights.synthesis, restored(header, weights, y_hat), x)
@@ -107,16 +108,17 @@ def _descent(analysed: Analysed, best: Tried, price: float, lmbda: float) -> Ite
             if tried.lagrangian < best.lagrangian:
                 best = tried
             else:
-                curvature *= 2
+                price, curvature = next(trials)
             yield best
 
 
 def lagrangian(file: Coded, analysed: Analysed, lmbda: float) -> float:
     """In bits: what the file takes, and lambda times the squared error of the pixels that it brings."""
-    return 8 * len(file.data) + lmbda * difference(analysed.pixels, _pixels(file, analysed)) / 3
+    return 8 * len(file.data) + lmbda * difference(analysed.pixels, pixels_of(file, analysed)) / 3
 
 
-def _pixels(file: Coded, analysed: Analysed) -> np.ndarray:
+def pixels_of(file: Coded, analysed: Analysed) -> np.ndarray:
+    """uint8 (H, W, 3), as a decoder has them."""
     return synthesised(file.header, analysed.weights, file.y_hat)
 
 
