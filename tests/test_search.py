@@ -40,7 +40,7 @@ def test_more_effort_never_gives_a_worse_lagrangian(analysed: dict[str, Analysed
         lmbda = picture.weights.lmbda(30.0)
         assert lmbda is not None
         spent = []
-        for file in islice(search.climbed(picture, 30.0), 9):
+        for file in islice(search.climbed(picture, 30.0), 7):
             came = latens.decode(file.data, output="array")
             error = np.square(came - picture.pixels.astype(float)).sum()
             spent.append(8 * len(file.data) + lmbda * error / 3)

@@ -8,9 +8,7 @@ pixels). Every effort tries what those below it try and keeps the best, so a hig
 
     0        latents are rounded
     1        and weighed (`latens.entropy.weighing`), their error at `PRICES[0]` bits a squared step
-    2 to 4   and at the other prices, one after the other, which suit pictures that are unlike others
-
-    5 to 9   and 1, 3, 6, 12 and 24 steps are taken from there against the derivative (`_descent`)
+    2 to 9   and `STEPS` steps, 1 to 32, are taken from there against the error's derivative (`_descent`)
 
 All of it needs NumPy and the networks, not PyTorch.
 """
@@ -32,7 +30,7 @@ from latens.transforms.adjoint import squared_error
 MOST_EFFORT = 9
 DEFAULT_EFFORT = 1
 PRICES = (40.0, 26.0, 60.0, 90.0)  # bits a squared step of the latents: see docs/effort.md
-STEPS = (1, 3, 6, 12, 24)  # by derivatives: of the efforts after those of prices
+STEPS = (1, 2, 3, 5, 8, 12, 20, 32)  # of the efforts from 2 on
 CURVATURES = (16.0, 32.0, 64.0, 8.0)  # half of the second derivative, bits a squared step
 ROWS = 256  # of pictures, squared at a time
 
@@ -68,13 +66,10 @@ def climbed(analysed: Analysed, quality: float) -> Iterator[Coded]:
     if lmbda is None:
         yield from [rounded] * MOST_EFFORT
         return
-    best, chosen = Tried(rounded, lagrangian(rounded, analysed, lmbda)), PRICES[0]
-    for price in PRICES:
-        tried = _tried(analysed, best, y, price, lmbda)
-        if tried.lagrangian < best.lagrangian:
-            best, chosen = tried, price
-        yield best.file
-    descent, taken = _descent(analysed, best, chosen, lmbda), 0
+    first = Tried(rounded, lagrangian(rounded, analysed, lmbda))
+    best = min(first, _tried(analysed, first, y, PRICES[0], lmbda), key=lambda tried: tried.lagrangian)
+    yield best.file
+    descent, taken = _descent(analysed, best, lmbda), 0
     for steps in STEPS:
         (best,) = deque(islice(descent, steps - taken), maxlen=1)
         taken = steps
@@ -87,7 +82,7 @@ def _tried(analysed: Analysed, like: Tried, y: np.ndarray, price: float, lmbda: 
     return Tried(file, lagrangian(file, analysed, lmbda))
 
 
-def _descent(analysed: Analysed, best: Tried, price: float, lmbda: float) -> Iterator[Tried]:
+def _descent(analysed: Analysed, best: Tried, lmbda: float) -> Iterator[Tried]:
     """The best after one step against the Lagrangian's derivative, after two, and so on.
 
     A step wants the latents y_hat - g / (2 c), g being the derivative of lambda times the squared error: its least
@@ -97,7 +92,7 @@ def _descent(analysed: Analysed, best: Tried, price: float, lmbda: float) -> Ite
     header, weights = best.file.header, analysed.weights
     network = weights.model.networks()["g_s"]
     x = to_network(analysed.pixels, 1)
-    trials = cycle(product((price, *(other for other in PRICES if other != price)), CURVATURES))
+    trials = cycle(product(PRICES, CURVATURES))
     price, curvature = next(trials)
     while True:
         y_hat = best.file.y_hat
