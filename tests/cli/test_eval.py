@@ -30,6 +30,15 @@ def results(run: Callable, pictures: Path, tmp_path: Path) -> Path:
     return out
 
 
+def test_an_effort_goes_to_learned_codecs_that_have_none(run: Callable, pictures: Path, tmp_path: Path) -> None:
+    from latens.cli.eval import chosen_codecs
+
+    assert chosen_codecs(["jpeg", "stored", "stored@2"], 7) == (("jpeg", "stored@7", "stored@2"), {})
+    assert chosen_codecs(["stored"]) == (("stored",), {})
+    said = run("eval", pictures, "-o", tmp_path / "results", "--codec", "stored", "-e", "10")
+    assert said.status == 2 and "effort is 10, and must be from 0 to 9" in said.err
+
+
 def test_results_are_written_and_told(run: Callable, pictures: Path, tmp_path: Path) -> None:
     out = tmp_path / "results"
     said = run("eval", pictures, "-o", out, *JPEG, *QUICK, "--json")
