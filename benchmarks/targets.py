@@ -27,10 +27,11 @@ from rich.table import Table
 from skimage import data as samples
 
 import latens
-from latens.codec import Analysed, synthesised
 from latens.errors import TargetError
+from latens.latents import Analysed, synthesised
 from latens.metrics import ms_ssim, psnr
 from latens.runtime import choose
+from latens.search import coded
 from latens.targets import WITHIN, Target
 from latens.weights.package import load
 from latens.weights.shelf import select
@@ -107,8 +108,8 @@ class Reach:
         if not self.files:
             analysed = Analysed.of(self.pixels, load(select(self.model, 50), choose()))
             for quality in range(0, 101, 5):
-                coded = analysed.coded(quality)
-                self.files.append((coded.data, synthesised(coded.header, analysed.weights, coded.y_hat)))
+                file = coded(analysed, quality)
+                self.files.append((file.data, synthesised(file.header, analysed.weights, file.y_hat)))
         if kind in ("size", "bpp"):
             return [reached(kind, data, self.pixels, None) for data, _ in self.files]
         return [(psnr if kind == "psnr" else ms_ssim)(self.pixels, came) for _, came in self.files]

@@ -33,8 +33,8 @@ BELOW: dict[str, set[str]] = {
     # opening needs the header only and reaches for the codec when a file is to be decoded: one layer
     "opened": {"codec", "weights", "bitstream"},
     "codec": {
-        "opened", "stairs", "search", "latents", "tiles", "image", "weights", "runtime", "systems", "entropy", "transforms",
-        "coding", "bitstream",
+        "opened", "stairs", "search", "latents", "tiles", "image", "weights", "runtime", "systems", "entropy",
+        "transforms", "coding", "bitstream",
     },
     "targets": {"codec", "search", "latents", "metrics", "image", "weights", "runtime", "bitstream"},
     "tiles": {"transforms", "bitstream"},

@@ -43,7 +43,7 @@ def suits(y: np.ndarray, pixels: int) -> bool:
 
 
 def steady(analysed: Analysed, effort: int = DEFAULT_EFFORT) -> Callable[[float], Coded]:
-    """The files of a picture by their quality 0..100, in stairs where it suits that; there, effort ends at the default."""
+    """The files of a picture by their quality 0..100, in stairs where that suits it: rounded at any effort."""
     highest = analysed.header(RUNGS[-1])
     area = highest.width * highest.height
     if highest.quality is None or not suits(analysed.scaled(highest), area):
@@ -51,7 +51,8 @@ def steady(analysed: Analysed, effort: int = DEFAULT_EFFORT) -> Callable[[float]
 
     @cache
     def file(step: float) -> Coded:
-        return coded(analysed, step, min(effort, DEFAULT_EFFORT))
+        header = analysed.header(step)
+        return analysed.coded(header, analysed.scaled(header))
 
     @cache
     def error(step: float) -> float:
