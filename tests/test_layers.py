@@ -44,13 +44,19 @@ BELOW: dict[str, set[str]] = {
     "evaluate": {"", "image", "classic", "metrics", "weights", "runtime", "bitstream"},
     "train": {"weights", "runtime", "systems", "entropy", "transforms", "coding", "bitstream"},
     "cli": {"", "metrics", "codec", "opened", "image", "weights", "systems", "classic", "evaluate", "bitstream"},
+    "__main__": {"cli"},
     "": {"codec", "opened", "targets", "weights"},  # the public face, latens/__init__.py
 }  # fmt: skip
 TRAINS = {"cli/train.py"}  # the only files outside train that may import it
 FRAMEWORKS = {
-    "torch": ("train/", "transforms/torch_modules.py", "runtime/pytorch.py", "cli/train.py"),
+    "torch": (
+        "train/", "transforms/torch_modules.py", "transforms/gradients.py", "runtime/pytorch.py", "cli/train.py"
+    ),
     "torchvision": ("train/",),
     "tensorboard": ("train/",),
+    "lightning_fabric": ("train/parallel.py",),
+    "lightning": ("train/parallel.py",),
+    "fsspec": ("train/sources.py",),
     "pytorch_msssim": (),
     "onnx": ("transforms/onnx_graph.py",),
     "onnxruntime": ("runtime/onnx.py",),
@@ -175,6 +181,7 @@ def test_frameworks_are_found_where_they_are_expected() -> None:
         ("onnxruntime", "runtime/onnx.py"),
         ("openvino", "runtime/openvino.py"),
         ("torch", "runtime/pytorch.py"),
+        ("lightning_fabric", "train/parallel.py"),
     ):
         assert framework in {module.split(".")[0] for module in imports_of(ROOT / path)}
 

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-BLOCKED = ("torch", "torchvision", "onnx", "scipy", "tensorboard", "bjontegaard", "pytorch_msssim")
+BLOCKED = (
+    "torch", "torchvision", "onnx", "scipy", "tensorboard", "lightning_fabric", "bjontegaard", "pytorch_msssim"
+)  # fmt: skip
 BLOCKER = f"""
 import sys
 class Blocker:
@@ -33,7 +35,10 @@ def test_every_module_but_the_trainers_can_be_imported() -> None:
         BLOCKER
         + """
 import importlib, pkgutil, latens
-skipped = ("latens.train", "latens.transforms.torch_modules", "latens.transforms.onnx_graph")
+skipped = (
+    "latens.train", "latens.transforms.gradients", "latens.transforms.torch_modules",
+    "latens.transforms.onnx_graph",
+)
 def walk(package):
     for entry in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
         if entry.name in skipped:

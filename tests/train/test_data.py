@@ -103,7 +103,7 @@ def test_nothing_usable_is_an_error_that_says_what_was_found(folder: Path, tmp_p
 
 
 def test_a_missing_source_and_a_broken_shard_are_errors_with_their_names(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match=r"nonesuch is neither a folder, a tar shard nor a picture"):
+    with pytest.raises(TrainingError, match=r"nonesuch is neither a folder, a tar shard, a picture nor a URL"):
         load(tmp_path / "nonesuch")
     (tmp_path / "broken.tar").write_bytes(b"x" * 3000)
     with pytest.raises(TrainingError, match=r"broken\.tar cannot be read as a tar shard"):

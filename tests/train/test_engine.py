@@ -14,7 +14,7 @@ from PIL import Image
 torch = pytest.importorskip("torch", reason="training needs PyTorch")
 
 from latens.errors import TrainingError  # noqa: E402
-from latens.train import engine as engine_module  # noqa: E402
+from latens.train import objective as objective_module  # noqa: E402
 from latens.train import run  # noqa: E402
 from latens.train.engine import Engine  # noqa: E402
 from latens.train.options import Options  # noqa: E402
@@ -110,14 +110,24 @@ def test_bfloat16_is_for_networks_and_not_for_what_counts(
         for layer in engine.module.networks[network]:
             kind = type(layer).__name__
             layer.register_forward_hook(lambda _m, _i, output, kind=kind: note(kind, output))
-    bits, real = engine.module.priors["y"].bits, engine_module.distortion
+    bits, real = engine.module.priors["y"].bits, objective_module.distortion
     monkeypatch.setattr(engine.module.priors["y"], "bits", lambda y: (note("bits", y, bits(y)), bits(y))[1])
-    monkeypatch.setattr(engine_module, "distortion", lambda *a: (note("distortion", *a, real(*a)), real(*a))[1])
+    monkeypatch.setattr(objective_module, "distortion", lambda *a: (note("distortion", *a, real(*a)), real(*a))[1])
     engine.train()
     assert seen.pop("Conv") == seen.pop("Deconv") == {torch.bfloat16}
     assert seen.keys() == {"Shift", "GDN", "bits", "distortion"}
     assert all(dtypes == {torch.float32} for dtypes in seen.values())
     assert all(weight.dtype == torch.float32 for weight in engine.module.parameters())
+
+
+def test_a_compiled_run_is_the_run(tmp_path: Path, options: Options) -> None:
+    """With a compiler that computes what it is given; the default one fuses, and rounds otherwise."""
+    options = dataclasses.replace(options, steps=3)
+    plain = begun(tmp_path / "plain", options)
+    compiled = run.begin(tmp_path / "compiled", options, CPU, None, quiet=True, compiled="eager")
+    assert plain.train() and compiled.train()
+    assert all(network._compiled_call_impl is not None for network in compiled.module.networks.values())
+    assert_equal(everything(compiled), everything(plain))
 
 
 def test_noise_depends_on_seed_and_step(tmp_path: Path, options: Options, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,9 +136,9 @@ def test_noise_depends_on_seed_and_step(tmp_path: Path, options: Options, monkey
         engine = begun(tmp_path / name, dataclasses.replace(options, steps=3, seed=seed))
         forward = engine.module.forward
 
-        def seen(x: Any, generator: Any, rounded: bool, level: None, forward: Any = forward) -> Any:
+        def seen(x: Any, generator: Any, *others: Any, forward: Any = forward) -> Any:
             seeds.append(generator.initial_seed())
-            return forward(x, generator, rounded, level)
+            return forward(x, generator, *others)
 
         monkeypatch.setattr(engine.module, "forward", seen)
         engine.train()
@@ -175,8 +185,8 @@ def test_a_step_whose_loss_is_not_finite_is_skipped_and_counted(
 ) -> None:
     engine = begun(tmp_path / "run", options)
     interrupted_after(engine, 3)
-    before, real = everything(engine), engine_module.distortion
-    monkeypatch.setattr(engine_module, "distortion", lambda *a: real(*a) * math.nan)
+    before, real = everything(engine), objective_module.distortion
+    monkeypatch.setattr(objective_module, "distortion", lambda *a: real(*a) * math.nan)
     interrupted_after(engine, 2)
     assert (engine.step, engine.skipped) == (5, 2)
     assert_equal(everything(engine), before)
@@ -229,7 +239,7 @@ def test_skipped_steps_do_not_flatter_the_logged_loss(
     tmp_path: Path, options: Options, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The mean is over the steps that were taken."""
-    real, calls = engine_module.distortion, []
+    real, calls = objective_module.distortion, []
 
     def sometimes(*arguments: Any) -> torch.Tensor:
         calls.append(1)
@@ -237,7 +247,7 @@ def test_skipped_steps_do_not_flatter_the_logged_loss(
 
     constant = dataclasses.replace(options, lr=1e-9, norm_lr=0.0, density_lr=0.0, steps=8)
     begun(tmp_path / "clean", constant).train(every=8)
-    monkeypatch.setattr(engine_module, "distortion", sometimes)
+    monkeypatch.setattr(objective_module, "distortion", sometimes)
     begun(tmp_path / "holes", constant).train(every=8)
     clean, holes = (json.loads((tmp_path / n / "log.jsonl").read_text()) for n in ("clean", "holes"))
     assert holes["skipped"] == 6

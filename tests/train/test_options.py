@@ -40,9 +40,11 @@ def test_good_options_pass_and_build_their_model() -> None:
         ({"norm_lr": -1.0}, "norm_lr is -1.0, and must be at least 0"),
         ({"decay": 1.5}, "decay is 1.5, and must be from 0 to 1"),
         ({"ema": 1.0}, "ema is 1.0, and must be at least 0 and below 1"),
+        ({"weight_decay": -0.1}, "weight_decay is -0.1, and must be at least 0"),
+        ({"workers": -1}, "workers is -1, and must be at least 0"),
         ({"seed": -1}, "seed is -1, and must be from 0"),
         ({"seed": 2**32}, "seed is 4294967296, and must be from 0"),
-        ({"data": ()}, "data is (), and must be at least one folder or tar shard"),
+        ({"data": ()}, "data is (), and must be at least one folder, tar shard or URL"),
     ],
 )
 def test_a_wrong_option_is_named_with_its_value_and_rule(change: dict, message: str) -> None:

@@ -37,10 +37,11 @@ def sizes(words: list[str]) -> dict[str, int | str]:
 def train(
     model: Annotated[str, typer.Argument(help="Which model to train.")] = "balle2017",
     data: Annotated[
-        list[Path] | None, typer.Option("--data", help="Folder of pictures or tar shard; may be repeated.")
+        list[str] | None,
+        typer.Option("--data", help="Folder, tar shards (also shard-{00..06}.tar) or URL; repeatable."),
     ] = None,
     validate: Annotated[
-        list[Path] | None, typer.Option("--validate", help="Held-out pictures, as --data.")
+        list[str] | None, typer.Option("--validate", help="Held-out pictures, as --data.")
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="The new run's folder.")] = None,
     resume: Annotated[Path | None, typer.Option("--resume", help="Go on with this run.")] = None,
@@ -79,13 +80,21 @@ def train(
         str, typer.Option(help="priors: train the probability model alone, for transforms that stay.")
     ] = "",
     storage: Annotated[str, typer.Option(help="Of exported weights: float32, float16 or fitted.")] = "fitted",
+    stream: Annotated[
+        bool, typer.Option("--stream", help="Read pictures while training goes on; else they are held in memory.")
+    ] = False,
+    workers: Annotated[int, typer.Option(help="Processes that read, with --stream.")] = 2,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    compiled: Annotated[
+        bool, typer.Option("--compile", help="Compile the networks (torch.compile): a minute at the beginning.")
+    ] = False,
     threads: Annotated[int, typer.Option(help="CPU threads; 0: the runtime's choice.")] = 0,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
 ) -> None:
     """Train a model, or go on training it; ends by exporting RUN/model.ltm, which `encode --model` takes.
 
-    Interrupting (Ctrl-C) ends the slice cleanly; --resume goes on exactly where it stopped.
+    Interrupting (Ctrl-C) ends the slice cleanly; --resume goes on exactly where it stopped. Several processes
+    train one model together under torchrun (docs/training.md); --batch is then that of all.
 
     Example: latens train balle2017 --data photos/ --lambda 0.0067 --steps 20000 --time-limit 9m --out runs/a
     """
@@ -112,21 +121,23 @@ def train(
 
     if threads:
         torch.set_num_threads(threads)
-    folders = tuple(str(path) for path in data or ())
-    place = run.device_named(device)
+    place, backend = run.device_named(device), "inductor" if compiled else ""
     if resume is not None:
-        engine = run.resume(resume, place, steps, folders, quiet)
+        engine = run.resume(resume, place, steps, tuple(data or ()), quiet, backend)
     else:
         assert out is not None
         inherited = run.sizes_of(source, model) if source else {}
         options = Options(
-            model=model, sizes={**inherited, **sizes(size or [])}, data=folders,
-            validation=tuple(str(path) for path in validate or ()), lmbda=lmbda, metric=metric,  # type: ignore[arg-type]
+            model=model, sizes={**inherited, **sizes(size or [])}, data=tuple(data or ()),
+            validation=tuple(validate or ()), lmbda=lmbda, metric=metric,  # type: ignore[arg-type]
             steps=10_000 if steps is None else steps, batch=batch, crop=crop, lr=lr, decay=decay,
             ema=ema, seed=seed, start=start, hyper_lr=hyper_lr, norm_lr=norm_lr, quantiser=quantiser,  # type: ignore[arg-type]
             lowest_lmbda=lowest_lmbda, only=only, optimiser=optimiser, weight_decay=weight_decay,  # type: ignore[arg-type]
-            precision=run.precision_named(precision, place),
+            stream=stream, workers=workers, precision=run.precision_named(precision, place),
         )  # fmt: skip
-        engine = run.begin(out, options, place, source, quiet)
-    json.dump(run.train(engine, limit, storage), sys.stdout, indent=2)  # type: ignore[arg-type]
-    print()
+        engine = run.begin(out, options, place, source, quiet, backend)
+    result = run.train(engine, limit, storage)  # type: ignore[arg-type]
+    if engine.processes.first:
+        json.dump(result, sys.stdout, indent=2)
+        print()
+    engine.processes.leave()

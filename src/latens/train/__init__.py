@@ -3,10 +3,16 @@
 ::
 
     options.py      every choice of a run, and its learning-rate schedule
+    sources.py      where pictures lie: folders, tar shards, URLs
     data.py         pictures in memory, crops by (seed, step)
+    stream.py       pictures read while training goes on
     density.py      the factorised piecewise-linear density (Balle 2017, appendix)
     noise.py        the training channel, and a model played over it
     losses.py       MSE, MS-SSIM, perceptual transforms
+    objective.py    R + lambda D of a batch
+    optimisers.py   which optimiser moves what, and how fast
+    soap.py         Adam in the eigenbasis of Shampoo
+    parallel.py     several processes as one
     closed_form.py  weights before the first step
     engine.py       the loop
     checkpoint.py   state on disk, moving average

@@ -2,55 +2,19 @@
 
 from __future__ import annotations
 
-import io
 import sys
-import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 from rich.progress import track
 from torch import Tensor
 
 from latens.errors import TrainingError
-
-SUFFIXES = frozenset({".avif", ".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
-
-
-def _encoded(source: Path) -> Iterator[tuple[str, bytes]]:
-    """The picture files in a folder (searched through), in a tar shard, or the one file itself."""
-    if source.is_dir():
-        for path in sorted(source.rglob("*")):
-            if path.suffix.lower() in SUFFIXES and path.is_file():
-                yield str(path), path.read_bytes()
-            elif path.suffix == ".tar":
-                yield from _encoded(path)
-    elif source.suffix == ".tar":
-        try:
-            with tarfile.open(source) as shard:
-                for member in shard:
-                    if member.isfile() and Path(member.name).suffix.lower() in SUFFIXES:
-                        file = shard.extractfile(member)
-                        assert file is not None
-                        yield f"{source}:{member.name}", file.read()
-        except (tarfile.TarError, OSError) as error:
-            raise TrainingError(f"{source} cannot be read as a tar shard: {error}") from error
-    elif source.is_file():
-        yield str(source), source.read_bytes()
-    else:
-        raise TrainingError(f"{source} is neither a folder, a tar shard nor a picture")
-
-
-def _decoded(item: tuple[str, bytes]) -> np.ndarray | str:
-    name, data = item
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            return np.asarray(image.convert("RGB"))
-    except Exception as error:  # Pillow's readers meet damage with errors of many kinds
-        return f"{name}: {error}"
+from latens.train.parallel import ALONE, Share
+from latens.train.sources import decoded, encoded, shards
 
 
 class Pictures:
@@ -58,21 +22,24 @@ class Pictures:
 
     def __init__(self, pictures: list[np.ndarray], unreadable: list[str]) -> None:
         self.pictures, self.unreadable = pictures, unreadable
+        self._resident = [torch.from_numpy(picture) for picture in pictures]  # the same memory
+        self._weights = np.array([picture.shape[0] * picture.shape[1] for picture in pictures], np.float64)
+        self._weights /= self._weights.sum()
 
     @classmethod
-    def load(cls, sources: Iterable[Path], smallest: int, quiet: bool = False) -> Pictures:
-        """Read folders and shards; pictures with a side under ``smallest`` are left out.
+    def load(cls, sources: Iterable[str | Path], smallest: int, quiet: bool = False) -> Pictures:
+        """Read all sources (`latens.train.sources`); pictures with a side under ``smallest`` are left out.
 
         Raises:
-            TrainingError: nothing usable was found
+            TrainingError: nothing usable was found, or a source cannot be read
         """
-        items = [item for source in sources for item in _encoded(Path(source))]
+        items = [item for shard in shards(map(str, sources)) for item in encoded(shard)]
         with ThreadPoolExecutor() as pool:
-            results = pool.map(_decoded, items)
+            results = pool.map(decoded, items)
             shown = track(results, "decoding", total=len(items), disable=quiet, transient=True)
-            decoded = list(shown)
-        unreadable = [result for result in decoded if isinstance(result, str)]
-        arrays = [result for result in decoded if not isinstance(result, str)]
+            found = list(shown)
+        unreadable = [result for result in found if isinstance(result, str)]
+        arrays = [result for result in found if not isinstance(result, str)]
         pictures = [array for array in arrays if min(array.shape[:2]) >= smallest]
         left_out = len(arrays) - len(pictures)
         if (unreadable or left_out) and not quiet:
@@ -91,23 +58,34 @@ class Pictures:
     def __len__(self) -> int:
         return len(self.pictures)
 
-    def batch(self, size: int, crop: int, seed: int, step: int) -> Tensor:
-        """(size, crop, crop, 3) uint8: crops of pictures drawn in proportion to their area, turned at random.
+    def to(self, device: torch.device) -> Pictures:
+        """Itself; crops are cut on the device from now on, if it is a CUDA device that has twice the room."""
+        size = sum(picture.nbytes for picture in self.pictures)
+        if device.type == "cuda" and 2 * size < torch.cuda.mem_get_info(device)[0]:
+            self._resident = [picture.to(device) for picture in self._resident]
+        return self
 
-        What is drawn depends on ``seed`` and ``step`` alone, so a resumed run sees what it would have seen.
+    def some(self, count: int) -> Pictures:
+        """The first ``count`` of them."""
+        return Pictures(self.pictures[:count], [])
+
+    def batch(self, size: int, crop: int, seed: int, step: int, share: Share = ALONE) -> Tensor:
+        """(size / share.parts, crop, crop, 3) uint8: crops of pictures drawn in proportion to their area, turned
+        at random.
+
+        What is drawn depends on ``seed`` and ``step`` alone, so a resumed run sees what it would have seen, and
+        several processes see together what one would see.
         """
-        random = np.random.default_rng((seed, step))
-        areas = np.array([array.shape[0] * array.shape[1] for array in self.pictures], dtype=np.float64)
-        crops = np.empty((size, crop, crop, 3), np.uint8)
-        for k, which in enumerate(random.choice(len(self.pictures), size, p=areas / areas.sum())):
-            picture = self.pictures[which]
-            top = random.integers(picture.shape[0] - crop + 1)
-            left = random.integers(picture.shape[1] - crop + 1)
-            window = picture[top : top + crop, left : left + crop]
-            if random.random() < 0.5:
-                window = window[:, ::-1]
-            crops[k] = np.rot90(window, int(random.integers(4)))
-        return torch.from_numpy(crops)
+        random, mine = np.random.default_rng((seed, step)), share.indices(size)
+        crops = []
+        for k, which in enumerate(random.choice(len(self.pictures), size, p=self._weights)):
+            height, width, _ = self.pictures[which].shape
+            top, left = int(random.integers(height - crop + 1)), int(random.integers(width - crop + 1))
+            mirrored, turns = random.random() < 0.5, int(random.integers(4))
+            if k in mine:
+                window = self._resident[which][top : top + crop, left : left + crop]
+                crops.append(torch.rot90(window.flip(1) if mirrored else window, turns))
+        return torch.stack(crops)
 
     def tiles(self, crop: int) -> Tensor:
         """(len, crop, crop, 3) uint8: the centre of every picture, for validation."""

@@ -1,88 +1,124 @@
-"""The training loop: resumable, bounded by time, the same whether it is cut into slices or not."""
+"""The training loop: resumable, bounded by time, the same however it is cut into slices or shared out."""
 
 from __future__ import annotations
 
 import math
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cached_property
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from latens.errors import TrainingError
 from latens.train import checkpoint
 from latens.train.beginnings import Source, begin_closed_form, begin_from
 from latens.train.data import Pictures, to_input
-from latens.train.log import Log
-from latens.train.losses import distortion
+from latens.train.log import Log, Silence
 from latens.train.noise import Trainable
+from latens.train.objective import Objective
 from latens.train.optimisers import optimiser
 from latens.train.options import Options, learning_rate
+from latens.train.parallel import Processes
+from latens.train.stream import Stream
 from latens.train.variable_rate import spread
 
 FITTING_TILES = 120  # pictures behind the closed-form start
 VALIDATION_CROP = 256
+SAVED_EVERY = 300  # seconds
+GO, SAVE, STOP = range(3)  # what a process wants before a step; the highest wish is done
 
 
 class Engine:
-    """A run in the folder ``run``: model, optimiser, average and where they stand."""
+    """A run in the folder ``run``: model, optimiser, average and where they stand.
 
-    def __init__(self, run: Path, options: Options, device: torch.device, quiet: bool = False) -> None:
-        self.run, self.options, self.device, self.quiet = run, options, device, quiet
+    With several processes, each has one of these; only the first writes. ``compiled`` is the backend of
+    ``torch.compile`` that computes the networks in training steps, and empty if none does.
+    """
+
+    def __init__(
+        self, run: Path, options: Options, processes: Processes, quiet: bool = False, compiled: str = ""
+    ) -> None:
+        self.run, self.options, self.processes, self.quiet = run, options, processes, quiet or not processes.first
+        self.device, self.share = processes.device, processes.share
+        if options.batch % self.share.parts:
+            raise TrainingError(
+                f"batch is {options.batch}, and must be a multiple of {self.share.parts}, the number of processes"
+            )
         torch.manual_seed(options.seed)
         self.module = Trainable(options.build(), options.radius)
-        self.module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.module.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimiser = optimiser(self.module, options)
+        moved = {id(weight) for group in self.optimiser.param_groups for weight in group["params"]}
+        for weight in self.module.parameters():
+            weight.requires_grad_(id(weight) in moved)
+        self.objective, self.compiled = Objective(self.module, options), compiled
         self.average = checkpoint.Average(self.module, options.ema)
         self.step, self.skipped, self.seconds = 0, 0, 0.0
         self.history = checkpoint.Effort()  # of the runs that this one began from
         smallest = max(options.crop, VALIDATION_CROP)
-        self.pictures = Pictures.load(map(Path, options.data), options.crop, quiet)
-        self.held_out = (
-            Pictures.load(map(Path, options.validation), smallest, quiet) if options.validation else None
-        )
+        self.pictures: Pictures | Stream = (
+            Stream(options.data, options.crop, options.workers) if options.stream
+            else Pictures.load(options.data, options.crop, self.quiet).to(self.device)
+        )  # fmt: skip
+        self.held_out = Pictures.load(options.validation, smallest, self.quiet) if options.validation else None
 
     # --- beginnings -----------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Begin from the closed form, or from random weights if the options say so."""
-        if self.options.start == "closed-form":
-            self._on_cpu(lambda x: begin_closed_form(self.module, x, self.options.mse_lambdas()))
-        self.average = checkpoint.Average(self.module, self.options.ema)
+
+        def fit(x: Tensor) -> None:
+            if self.options.start == "closed-form":
+                begin_closed_form(self.module, x, self.options.mse_lambdas())
+
+        self._begin(fit)
 
     def start_from(self, other: Path) -> None:
         """Begin from another run's averaged weights, or from exported ones (.ltm): see `begin_from`."""
-        source = Source.read(other, self.options.radius)
-        self.history = source.effort
-        self._on_cpu(lambda x: begin_from(self.module, source, x, self.options.mse_lambdas()))
-        self.average = checkpoint.Average(self.module, self.options.ema)
 
-    def _on_cpu(self, fit: Any) -> None:
-        side = min(256, *(min(p.shape[:2]) for p in self.pictures.pictures[:FITTING_TILES]))
-        side -= side % self.module.model.stride
-        tiles = np.stack([p[:side, :side] for p in self.pictures.pictures[:FITTING_TILES]])
-        self.module.to("cpu")
-        fit(to_input(torch.from_numpy(tiles)))
+        def fit(x: Tensor) -> None:
+            source = Source.read(other, self.options.radius)
+            self.history = source.effort
+            begin_from(self.module, source, x, self.options.mse_lambdas())
+
+        self._begin(fit)
+
+    def _begin(self, fit: Callable[[Tensor], None]) -> None:
+        """Let the first process fit the weights, on the CPU, to pictures; all take them over."""
+
+        def fitted() -> dict[str, Tensor]:
+            pictures = self.pictures.some(FITTING_TILES).pictures
+            side = min(256, *(min(picture.shape[:2]) for picture in pictures))
+            side -= side % self.module.model.stride
+            tiles = np.stack([picture[:side, :side] for picture in pictures])
+            self.module.to("cpu")
+            fit(to_input(torch.from_numpy(tiles)))
+            return self.module.state_dict()
+
+        weights = self.processes.from_first(fitted)
         self.module.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.module.load_state_dict(weights)
+        self.average = checkpoint.Average(self.module, self.options.ema)
 
     def resume(self) -> None:
         """Go on from this run's own checkpoint."""
-        state = checkpoint.load(self.run / "checkpoint.pt", self.device)
+        state = self.processes.from_first(lambda: checkpoint.load(self.run / "checkpoint.pt", torch.device("cpu")))
         self.module.load_state_dict(state["module"])
         self.optimiser.load_state_dict(state["optimiser"])
-        self.average.shadow = state["average"]
+        self.average.shadow = {name: value.to(self.device) for name, value in state["average"].items()}
         self.step, self.skipped, self.seconds = state["step"], state["skipped"], state["seconds"]
         self.history = checkpoint.Effort(*state.get("history", ()))
 
     def save(self) -> None:
         """Write the checkpoint."""
+        if not self.processes.first:
+            return
         checkpoint.save(
             self.run / "checkpoint.pt",
             {
@@ -99,12 +135,25 @@ class Engine:
     # --- the loop -------------------------------------------------------------------------------------
 
     def train(self, time_limit: float = math.inf, every: int = 100) -> bool:
-        """Train until the steps are done or the time is up (seconds); True when the steps are done."""
+        """Train until the steps are done or the time is up (seconds); True when the steps are done.
+
+        A signal or the end of the time in any process ends the slice of all, after the same step.
+        """
         began, before = time.monotonic(), self.seconds
-        with _stoppable() as stop, Log(self.run, self.options.steps, self.step, self.quiet) as log:
+        talking = Log(self.run, self.options.steps, self.step, self.quiet) if self.processes.first else Silence()
+        with _stoppable() as stop, talking as log:
             sums, counted, missed = torch.zeros(3, device=self.device), 0, self.skipped
             since = saved = time.monotonic()
-            while self.step < self.options.steps and not stop and time.monotonic() - began < time_limit:
+            while self.step < self.options.steps:
+                now = time.monotonic()
+                over = bool(stop) or now - began >= time_limit
+                word = self.processes.highest(STOP if over else SAVE if now - saved > SAVED_EVERY else GO)
+                if word == STOP:
+                    break
+                if word == SAVE:
+                    self._keep(log)
+                    sums, counted, missed = torch.zeros(3, device=self.device), 0, self.skipped
+                    since = saved = time.monotonic()
                 sums += self._train_step()
                 self.step, counted = self.step + 1, counted + 1
                 self.seconds = before + time.monotonic() - began
@@ -117,92 +166,65 @@ class Engine:
                                                      "images/s": rate, "skipped": self.skipped})  # fmt: skip
                     sums, counted, missed = torch.zeros(3, device=self.device), 0, self.skipped
                     since = time.monotonic()
-                if time.monotonic() - saved > 300:
-                    self.save()
-                    if self.held_out:
-                        log.scalars(self.step, "validation", self.validate())
-                    sums, counted, missed = torch.zeros(3, device=self.device), 0, self.skipped
-                    since = saved = time.monotonic()
-            self.save()
-            if self.held_out:
-                log.scalars(self.step, "validation", self.validate())
+            self._keep(log)
         return self.step >= self.options.steps
 
+    def _keep(self, log: Silence) -> None:
+        self.save()
+        if self.held_out:
+            log.scalars(self.step, "validation", self.validate())
+
+    def eagerly(self) -> AbstractContextManager[object]:
+        """Within it, compiled networks are computed as they are: other shapes are not worth compiling for."""
+        return torch.compiler.set_stance("force_eager") if self.compiled else nullcontext()
+
+    @cached_property
+    def _played(self) -> Callable[..., tuple[Tensor, Tensor]]:
+        if self.compiled:
+            self.module.compile_networks(self.compiled)
+        return self.processes.joined(self.objective)
+
     def _train_step(self) -> Tensor:
-        """One step; returns (loss, bpp, mse), zeros if the step was not finite and was skipped."""
+        """One step; returns (loss, bpp, mse) of all processes, zeros if it was not finite and was skipped."""
         options = self.options
-        x = to_input(self.pictures.batch(options.batch, options.crop, options.seed, self.step), self.device)
+        crops = self.pictures.batch(options.batch, options.crop, options.seed, self.step, self.share)
         generator = torch.Generator(self.device).manual_seed((options.seed << 32) + self.step)
         factor = learning_rate(options, self.step)
         for group in self.optimiser.param_groups:
             group["lr"] = group["base"] * factor
-        level = self._levels(len(x), generator)
-        rounded, squares = options.quantiser == "mixed", torch.full((), math.nan)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=options.precision == "bfloat16"):
-            if options.only:
-                bpp = self.module.rate(x, generator, rounded, level) / x[0, 0].numel()
-                costs = bpp
-            else:
-                played = self.module(x, generator, rounded, level)
-                bpp = played.bits / x[0, 0].numel()
-                costs = bpp + self._lambda(level) * distortion(x, played.x_hat, options.metric)
-                squares = F.mse_loss(played.x_hat.detach().float(), x)
-        loss: Tensor = (costs * self._weight(level)).mean()
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss, figures = self._played(to_input(crops, self.device), generator, self.share)
+        self.processes.backward(loss)
         norm = nn.utils.clip_grad_norm_(self.module.networks.parameters(), options.clip)
         others = (weight for name, weight in self.module.named_parameters() if not name.startswith("networks."))
         rest = nn.utils.get_total_norm([weight.grad for weight in others if weight.grad is not None])
-        if not torch.isfinite(loss + norm + rest):
+        figures = self.processes.mean(figures)
+        if not torch.isfinite(figures[0] + norm + rest):
             self.skipped += 1
             return torch.zeros(3, device=self.device)
         self.optimiser.step()
         self.average.update(self.module, self.step)
-        return torch.stack([loss.detach(), bpp.detach().mean(), squares.to(loss)])
+        return figures
 
-    def _levels(self, count: int, generator: torch.Generator) -> Tensor | None:
-        """Any level between the lowest and the highest for every picture; None for a model of one rate."""
-        levels = self.module.model.levels
-        if levels == 1:
-            return None
-        return torch.rand(count, generator=generator, device=self.device) * (levels - 1)
-
-    def _lambda(self, level: Tensor | None) -> Tensor | float:
-        options, last = self.options, self.module.model.levels - 1
-        if level is None:
-            return options.lmbda
-        return options.lowest_lmbda * (options.lmbda / options.lowest_lmbda) ** (level / last)
-
-    def _weight(self, level: Tensor | None) -> Tensor | float:
-        """Of a picture in the loss: R + lambda D grows like the root of lambda, and every rate counts alike."""
-        middle = math.sqrt(self.options.lmbda * self.options.lowest_lmbda)
-        return 1.0 if level is None else (middle / self._lambda(level)) ** 0.5
-
-    @torch.no_grad()
     def validate(self) -> dict[str, float]:
         """Averaged weights, rounded latents, held-out tiles: the Lagrangian, bpp and the mean PSNR.
 
-        With several levels, each tile has its own, always the same.
+        With several levels, each tile has its own, always the same. Every process must ask.
         """
         if self.held_out is None:
             raise TrainingError("validation needs held-out pictures: --validate")
         current = self.average.apply(self.module)
         tiles = self.held_out.tiles(VALIDATION_CROP)
-        several = self.module.model.levels > 1
         levels = spread(len(tiles), self.module.model.levels).to(self.device)
-        costs, rates, squares = [], [], []
-        for batch, part in zip(torch.split(tiles, 8), torch.split(levels, 8), strict=True):
-            x, level = to_input(batch, self.device), part if several else None
-            played = self.module.rounded(x, level)
-            x_hat = played.x_hat.clamp(0, 1)
-            bpp = played.bits / x[0, 0].numel()
-            cost = bpp + self._lambda(level) * distortion(x, x_hat, self.options.metric)
-            costs += (cost * self._weight(level)).tolist()
-            rates += bpp.tolist()
-            squares += (x_hat - x).square().mean((1, 2, 3)).tolist()
+        sums = torch.zeros(3, dtype=torch.float64, device=self.device)
+        batches = list(zip(torch.split(tiles, 8), torch.split(levels, 8), strict=True))
+        with self.eagerly():
+            for batch, part in batches[self.share.rank :: self.share.parts]:
+                level = part if self.module.model.levels > 1 else None
+                sums += self.objective.rounded(to_input(batch, self.device), level).sum(0)
         self.module.load_state_dict(current)
-        psnr = [-10 * math.log10(max(square, 1e-10)) for square in squares]
-        return {"loss": float(np.mean(costs)), "bpp": float(np.mean(rates)), "psnr": float(np.mean(psnr))}
+        means = self.processes.mean(sums) * self.share.parts / len(tiles)
+        return dict(zip(("loss", "bpp", "psnr"), means.tolist(), strict=True))
 
 
 @contextmanager

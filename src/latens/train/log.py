@@ -12,7 +12,25 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 
-class Log:
+class Silence:
+    """The log of a process that leaves talking to another one."""
+
+    def __enter__(self) -> Silence:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+    def step(self, step: int) -> None:
+        """Nothing."""
+
+    def scalars(self, step: int, kind: str, values: dict[str, float]) -> None:
+        """Nothing."""
+
+
+class Log(Silence):
     """Writes to ``run/log.jsonl``, ``run/tensorboard`` (where it is installed) and a bar on stderr."""
 
     def __init__(self, run: Path, total: int, done: int, quiet: bool) -> None:

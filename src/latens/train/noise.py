@@ -12,6 +12,7 @@ from latens.entropy.channels import Parameters
 from latens.systems import Model
 from latens.train.density import PiecewiseLinearDensity
 from latens.train.gaussian import GaussianConditional
+from latens.train.parallel import ALONE, Share
 from latens.train.variable_rate import VariableRate, spread
 from latens.transforms import torch_modules
 
@@ -30,17 +31,17 @@ class Noise:
         rounded: bool = False,
         networks: Mapping[str, Callable[..., Any]] | None = None,
         size: tuple[int, int] = (0, 0),  # height and width of the pictures
+        share: Share = ALONE,
     ) -> None:
         self.priors, self.generator, self.rounded, self.networks = priors, generator, rounded, networks or {}
-        self.size = size
+        self.size, self.share = size, share
         self.bits: list[Tensor] = []  # (B,), one sum per call
 
     def grid(self, stride: int) -> tuple[int, int]:
         return -(-self.size[0] // stride), -(-self.size[1] // stride)
 
     def _noisy(self, y: Tensor) -> Tensor:
-        noise = torch.rand(y.shape, generator=self.generator, device=y.device, dtype=torch.float32)
-        return y.float() + (noise - 0.5)
+        return y.float() + (self.share.uniform(tuple(y.shape), self.generator, y.device) - 0.5)
 
     def factorised(self, y: Tensor, prior: str, *, stride: int) -> Tensor:
         y_tilde = self._noisy(y)
@@ -149,9 +150,13 @@ class Trainable(nn.Module):
         generator: torch.Generator | None = None,
         rounded: bool = False,
         level: Tensor | None = None,
+        share: Share = ALONE,
     ) -> Played:
-        """x (B, 3, H, W) in [0, 1], sides multiples of the model's stride; ``rounded``: see `Noise`."""
-        channel = Noise(self.priors, generator, rounded, self.by_name(), _size(x))
+        """x (B, 3, H, W) in [0, 1], sides multiples of the model's stride; ``rounded``: see `Noise`.
+
+        x and ``level`` are of this process's share; the generator's noise is drawn for all.
+        """
+        channel = Noise(self.priors, generator, rounded, self.by_name(), _size(x), share)
         return self._played(x, channel, level)
 
     @torch.no_grad()
@@ -166,11 +171,12 @@ class Trainable(nn.Module):
         generator: torch.Generator | None = None,
         rounded: bool = False,
         level: Tensor | None = None,
+        share: Share = ALONE,
     ) -> Tensor:
         """The bits alone, (B,), with gradients for everything but g_a and the gains."""
         with torch.no_grad():
             y = self.latents(x, level)
-        channel = Noise(self.priors, generator, rounded, self.by_name(), _size(x))
+        channel = Noise(self.priors, generator, rounded, self.by_name(), _size(x), share)
         self.model.code(y, channel)
         return torch.stack(channel.bits).sum(0)
 
@@ -187,6 +193,11 @@ class Trainable(nn.Module):
         if self.gains is not None:
             y_hat = y_hat * self.gains(self._level(x, level))[1]
         return Played(self.networks["g_s"](y_hat), torch.stack(channel.bits).sum(0))
+
+    def compile_networks(self, backend: str) -> None:
+        """Let ``torch.compile`` compute the networks, each shape with code of its own."""
+        for network in self.networks.values():
+            network.compile(backend=backend, dynamic=False)
 
     def by_name(self) -> dict[str, Callable[..., Any]]:
         """The networks, as channels take them."""

@@ -46,6 +46,8 @@ class Options:
     precision: Precision = "float32"
     start: Literal["closed-form", "random"] = "closed-form"
     quantiser: Literal["noise", "mixed"] = "mixed"  # mixed: noisy bits, rounded reconstruction
+    stream: bool = False  # pictures are read while training goes on, and not held in memory
+    workers: int = 2  # processes that read, of each that trains
     only: Literal["", "priors"] = ""  # priors: the probability model alone, the transforms stay
 
     @property
@@ -86,11 +88,12 @@ class Options:
             "lr": (self.lr > 0, "above 0"),
             "hyper_lr": (self.hyper_lr >= 0, "at least 0"),
             "norm_lr": (self.norm_lr >= 0, "at least 0"),
+            "workers": (self.workers >= 0, "at least 0"),
             "weight_decay": (self.weight_decay >= 0, "at least 0"),
             "seed": (0 <= self.seed < 2**32, "from 0 to 2^32 - 1"),
             "decay": (0 <= self.decay <= 1, "from 0 to 1"),
             "ema": (0 <= self.ema < 1, "at least 0 and below 1"),
-            "data": (bool(self.data), "at least one folder or tar shard"),
+            "data": (bool(self.data), "at least one folder, tar shard or URL"),
         }
         for name, (holds, rule) in rules.items():
             if not holds:

@@ -12,6 +12,7 @@ import torch
 from latens.errors import ExistsError, TrainingError
 from latens.train.engine import Engine
 from latens.train.options import Options, Precision, Storage
+from latens.train.parallel import Processes
 
 COUNTED_TILES = 400  # training pictures on which the exported tables' symbols are counted
 
@@ -40,20 +41,28 @@ def precision_named(name: str, device: torch.device) -> Precision:
     return "bfloat16" if native else "float32"
 
 
-def begin(run: Path, options: Options, device: torch.device, source: Path | None, quiet: bool) -> Engine:
+def begin(
+    run: Path, options: Options, device: torch.device, source: Path | None, quiet: bool, compiled: str = ""
+) -> Engine:
     """A new run in the folder ``run``, which is empty or absent, or starts from the run ``source``."""
     options.check()
-    if run.exists() and any(run.iterdir()):
-        raise ExistsError(f"{run} is not empty: --resume {run} goes on with a run, --out starts in a new folder")
-    engine = Engine(run, options, device, quiet)
+    processes = Processes(device)
+    processes.from_first(lambda: _refuse(run))
+    engine = Engine(run, options, processes, quiet, compiled)
     if source is None:
         engine.start()
     else:
         engine.start_from(source)
-    run.mkdir(parents=True, exist_ok=True)
-    options.save(run / "options.json")
+    if processes.first:
+        run.mkdir(parents=True, exist_ok=True)
+        options.save(run / "options.json")
     engine.save()
     return engine
+
+
+def _refuse(run: Path) -> None:
+    if run.exists() and any(run.iterdir()):
+        raise ExistsError(f"{run} is not empty: --resume {run} goes on with a run, --out starts in a new folder")
 
 
 def sizes_of(source: Path, model: str) -> dict[str, Any]:
@@ -67,23 +76,27 @@ def sizes_of(source: Path, model: str) -> dict[str, Any]:
     return there.sizes if there.model == model else {}
 
 
-def resume(run: Path, device: torch.device, steps: int | None, data: tuple[str, ...], quiet: bool) -> Engine:
+def resume(
+    run: Path, device: torch.device, steps: int | None, data: tuple[str, ...], quiet: bool, compiled: str = ""
+) -> Engine:
     """Go on with a run; its data may lie elsewhere now, and it may be extended to more steps."""
-    options = Options.load(run / "options.json")
+    processes = Processes(device)
+    options = processes.from_first(lambda: Options.load(run / "options.json"))
     if data:
         options = dataclasses.replace(options, data=data)
     if steps is not None:
         if steps < options.steps:
             raise TrainingError(f"steps is {steps}, and must be at least the run's {options.steps}")
         options = dataclasses.replace(options, steps=steps)
-    engine = Engine(run, options.check(), device, quiet)
+    engine = Engine(run, options.check(), processes, quiet, compiled)
     engine.resume()
-    options.save(run / "options.json")
+    if processes.first:
+        options.save(run / "options.json")
     return engine
 
 
 def finish(engine: Engine, storage: Storage) -> dict[str, Any]:
-    """Export the averaged weights as ``model.ltm`` and say what was reached."""
+    """Export the averaged weights as ``model.ltm`` and say what was reached; only the first process exports."""
     result: dict[str, Any] = {
         "run": str(engine.run),
         "step": engine.step,
@@ -93,9 +106,12 @@ def finish(engine: Engine, storage: Storage) -> dict[str, Any]:
     }
     if engine.held_out:
         result["validation"] = engine.validate()
+    if not engine.processes.first:
+        return result
     engine.average.apply(engine.module)
     module = engine.module.to("cpu").eval()
-    side = min(512, *(min(picture.shape[:2]) for picture in engine.pictures.pictures))
+    counted = engine.pictures.some(COUNTED_TILES)
+    side = min(512, *(min(picture.shape[:2]) for picture in counted.pictures))
     side -= side % module.model.stride
     effort = engine.history.and_then(engine.step, engine.seconds)
     card = {
@@ -111,8 +127,9 @@ def finish(engine: Engine, storage: Storage) -> dict[str, Any]:
         result["not_exported"] = f"exporting needs the package {error.name}: pip install 'latens[train]'"
         return result
     path = engine.run / "model.ltm"
-    tiles = engine.pictures.tiles(side)[:COUNTED_TILES]
-    result["fingerprint"] = export(module, tiles, path, card, storage).hex()
+    tiles = counted.tiles(side)
+    with engine.eagerly():
+        result["fingerprint"] = export(module, tiles, path, card, storage).hex()
     result["model"] = str(path)
     return result
 

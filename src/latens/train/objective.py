@@ -1,0 +1,67 @@
+"""What a step minimises: R + lambda D of its pictures, each at a level of its own if there are several."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from latens.train.losses import distortion
+from latens.train.noise import Trainable
+from latens.train.options import Options
+from latens.train.parallel import ALONE, Share
+
+
+class Objective(nn.Module):
+    """A model's Lagrangian. Its networks compute in the options' precision, what is counted in float32."""
+
+    def __init__(self, module: Trainable, options: Options) -> None:
+        super().__init__()
+        self.module, self.options = module, options
+
+    def forward(
+        self, x: Tensor, generator: torch.Generator | None = None, share: Share = ALONE
+    ) -> tuple[Tensor, Tensor]:
+        """The loss, and (loss, bpp, mse) without gradients; mse is NaN where only priors are trained.
+
+        x: (B, 3, H, W), this process's share of the batch; ``generator`` draws levels and noise for all of it.
+        """
+        rounded, level = self.options.quantiser == "mixed", self._drawn(x, generator, share)
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.options.precision == "bfloat16"):
+            if self.options.only:
+                bpp = self.module.rate(x, generator, rounded, level, share) / x[0, 0].numel()
+                costs, squares = bpp, torch.full((), math.nan, device=x.device)
+            else:
+                played = self.module(x, generator, rounded, level, share)
+                bpp = played.bits / x[0, 0].numel()
+                costs = bpp + self._lambda(level) * distortion(x, played.x_hat, self.options.metric)
+                squares = (played.x_hat.detach().float() - x).square().mean()
+        loss: Tensor = (costs * self._weight(level)).mean()
+        return loss, torch.stack([loss.detach(), bpp.detach().mean(), squares])
+
+    @torch.no_grad()
+    def rounded(self, x: Tensor, level: Tensor | None) -> Tensor:
+        """(B, 3): the Lagrangian, bpp and PSNR of each picture, with really rounded latents and float32."""
+        played = self.module.rounded(x, level)
+        x_hat = played.x_hat.clamp(0, 1)
+        bpp = played.bits / x[0, 0].numel()
+        costs = bpp + self._lambda(level) * distortion(x, x_hat, self.options.metric)
+        psnr = -10 * (x_hat - x).square().mean((1, 2, 3)).clamp_min(1e-10).log10()
+        return torch.stack([costs * self._weight(level), bpp, psnr], 1)
+
+    def _drawn(self, x: Tensor, generator: torch.Generator | None, share: Share) -> Tensor | None:
+        """Any level between the lowest and the highest for every picture; None for a model of one rate."""
+        levels = self.module.model.levels
+        return None if levels == 1 else share.uniform((len(x),), generator, x.device) * (levels - 1)
+
+    def _lambda(self, level: Tensor | None) -> Tensor | float:
+        options, last = self.options, self.module.model.levels - 1
+        if level is None:
+            return options.lmbda
+        return options.lowest_lmbda * (options.lmbda / options.lowest_lmbda) ** (level / last)
+
+    def _weight(self, level: Tensor | None) -> Tensor | float:
+        """Of a picture in the loss: R + lambda D grows like the root of lambda, and every rate counts alike."""
+        middle = math.sqrt(self.options.lmbda * self.options.lowest_lmbda)
+        return 1.0 if level is None else (middle / self._lambda(level)) ** 0.5

@@ -1,0 +1,119 @@
+"""Training pictures read while training goes on, for collections that fit no memory.
+
+Readers, the workers of all processes, share the shards out among themselves, or the pictures of each if there are
+fewer shards than readers, again and again in new orders. From every picture one crop is taken, which waits in a
+buffer and leaves it at random. A resumed run reads on in another order: what is drawn depends on the step at
+which the slice began, and on the number of readers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+
+from latens.errors import TrainingError
+from latens.train.data import Pictures
+from latens.train.parallel import ALONE, Share
+from latens.train.sources import decoded, encoded, shards
+
+BUFFER = 500  # crops of one reader: 25 MB if they are 128x128
+PATIENCE = 3  # epochs
+LAST = 2**32  # no reader has this number: the order of shards is everyone's
+
+
+class Stream:
+    """Pictures in shards, with the face of `Pictures`.
+
+    Args:
+        sources: as `latens.train.sources` takes them
+        crop: pictures with a smaller side are left out
+        workers: processes that read and decode, for each training process; 0: itself
+
+    Raises:
+        TrainingError: a source cannot be read, or none has a usable picture
+    """
+
+    def __init__(self, sources: Iterable[str | Path], crop: int, workers: int = 0) -> None:
+        self.shards, self.crop, self.workers = shards(map(str, sources)), crop, workers
+        self._crops: Iterator[Tensor] | None = None
+        self.some(1)
+
+    def some(self, count: int) -> Pictures:
+        """The first ``count`` usable pictures, or all if there are fewer."""
+        found = []
+        for picture in usable(self.shards, self.crop):
+            found.append(picture)
+            if len(found) == count:
+                break
+        if not found:
+            raise TrainingError(f"no usable pictures of {self.crop} pixels and more in {len(self.shards)} shards")
+        return Pictures(found, [])
+
+    def batch(self, size: int, crop: int, seed: int, step: int, share: Share = ALONE) -> Tensor:
+        """(size / share.parts, crop, crop, 3) uint8: the next crops of this process; ``crop`` as at the beginning.
+
+        ``seed`` and ``step`` decide the order when first asked.
+        """
+        if self._crops is None:
+            crops = Crops(self.shards, self.crop, (seed, step), share)
+            self._crops = iter(DataLoader(crops, len(share.indices(size)), num_workers=self.workers))
+        return next(self._crops)
+
+
+class Crops(IterableDataset[Tensor]):
+    """The endless crops, (crop, crop, 3) uint8, of one reader, which asks where it stands when it begins."""
+
+    def __init__(
+        self, names: list[str], crop: int, seed: tuple[int, ...], share: Share = ALONE, buffer: int = BUFFER
+    ) -> None:
+        self.names, self.crop, self.seed, self.share, self.buffer = names, crop, seed, share, buffer
+
+    def __iter__(self) -> Iterator[Tensor]:
+        info: Any = get_worker_info()
+        workers, worker = (info.num_workers, info.id) if info else (1, 0)
+        reader, readers = self.share.rank * workers + worker, self.share.parts * workers
+        random = np.random.default_rng((*self.seed, reader))
+        waiting: list[np.ndarray] = []
+        for picture in self._pictures(reader, readers):
+            waiting.append(_cut(picture, self.crop, random))
+            if len(waiting) > self.buffer:
+                place = int(random.integers(len(waiting)))
+                waiting[place], waiting[-1] = waiting[-1], waiting[place]
+                yield torch.from_numpy(waiting.pop())
+
+    def _pictures(self, reader: int, readers: int) -> Iterator[np.ndarray]:
+        whole = len(self.names) >= readers
+        epoch = found = 0
+        while True:
+            order = np.random.default_rng((*self.seed, epoch, LAST)).permutation(self.names).tolist()
+            for number, picture in enumerate(usable(order[reader::readers] if whole else order, self.crop)):
+                if whole or number % readers == reader:
+                    found += 1
+                    yield picture
+            epoch += 1
+            if epoch >= PATIENCE and not found:
+                raise TrainingError(f"reader {reader} of {readers} found no usable picture: fewer readers would")
+
+
+def usable(names: Iterable[str], smallest: int) -> Iterator[np.ndarray]:
+    """Every picture in the shards that can be read and has no side under ``smallest``."""
+    for name in names:
+        for item in encoded(name):
+            picture = decoded(item)
+            if not isinstance(picture, str) and min(picture.shape[:2]) >= smallest:
+                yield picture
+
+
+def _cut(picture: np.ndarray, crop: int, random: np.random.Generator) -> np.ndarray:
+    """A crop at random, turned at random."""
+    top = int(random.integers(picture.shape[0] - crop + 1))
+    left = int(random.integers(picture.shape[1] - crop + 1))
+    window = picture[top : top + crop, left : left + crop]
+    window = window[:, ::-1] if random.random() < 0.5 else window
+    return np.ascontiguousarray(np.rot90(window, int(random.integers(4))))
