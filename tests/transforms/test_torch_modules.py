@@ -6,8 +6,9 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the extra train")
 
 from latens.transforms import GDN, Conv, Deconv, Shift, layers  # noqa: E402
+from latens.transforms.gradients import lower_bound, normalised  # noqa: E402
 from latens.transforms.torch_modules import GDN as TorchGDN  # noqa: E402
-from latens.transforms.torch_modules import arrays, build, lower_bound  # noqa: E402
+from latens.transforms.torch_modules import arrays, build  # noqa: E402
 
 
 def written_out(x: np.ndarray, beta: np.ndarray, gamma: np.ndarray, layer: layers.GDN) -> np.ndarray:
@@ -99,3 +100,27 @@ def test_a_network_gives_its_weights_back_layer_by_layer() -> None:
     assert [sorted(layer) for layer in found] == [[], ["bias", "weight"], ["beta", "gamma"], ["bias", "weight"]]
     assert found[1]["weight"].shape == (4, 3, 5, 5) and found[3]["weight"].shape == (4, 3, 5, 5)
     assert all(array.dtype == np.float32 for layer in found for array in layer.values())
+
+
+@pytest.mark.parametrize("inverse", [False, True])
+def test_the_written_gradient_of_gdn_is_that_of_the_formula(inverse: bool) -> None:
+    torch.manual_seed(0)
+    x = torch.randn(2, 4, 3, 5, dtype=torch.double, requires_grad=True)
+    gamma = torch.rand(4, 4, requires_grad=True, dtype=torch.double)
+    beta = torch.rand(4, requires_grad=True, dtype=torch.double)
+
+    def formula(x: torch.Tensor, gamma: torch.Tensor, beta: torch.Tensor) -> torch.Tensor:
+        n = torch.einsum("ij,bjhw->bihw", gamma, x * x) + beta[:, None, None]
+        return x * (n.sqrt() if inverse else n.rsqrt())
+
+    weights = torch.randn(2, 4, 3, 5, dtype=torch.double)
+    expected = torch.autograd.grad((formula(x, gamma, beta) * weights).sum(), (x, gamma, beta))
+    for layout in (torch.contiguous_format, torch.channels_last):
+        inputs = [x.detach().float().to(memory_format=layout), gamma.detach().float(), beta.detach().float()]
+        for one in inputs:
+            one.requires_grad_()
+        found = normalised(*inputs, inverse)
+        torch.testing.assert_close(found.double(), formula(x, gamma, beta), rtol=1e-5, atol=1e-6)
+        gradients = torch.autograd.grad((found * weights.float()).sum(), inputs)
+        for mine, other in zip(gradients, expected, strict=True):
+            torch.testing.assert_close(mine.double(), other, rtol=1e-4, atol=1e-5)

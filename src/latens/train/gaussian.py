@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from latens.entropy.scales import COUNT, SMALLEST, STEP
-from latens.transforms.torch_modules import lower_bound
+from latens.transforms.gradients import lower_bound
 
 LIMIT = 20.0  # bits from which on a latent is counted as an escape, whose length grows as a logarithm
 

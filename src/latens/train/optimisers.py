@@ -30,8 +30,8 @@ def optimiser(module: Trainable, options: Options) -> torch.optim.Optimizer:
     if options.optimiser == "adamw":
         for group in groups:
             group["weight_decay"] = options.weight_decay if group["turned"] else 0.0
-        return torch.optim.AdamW(groups)
-    return torch.optim.Adam(groups)
+        return torch.optim.AdamW(groups, fused=True)
+    return torch.optim.Adam(groups, fused=True)
 
 
 def _groups(module: Trainable, options: Options) -> list[dict[str, Any]]:

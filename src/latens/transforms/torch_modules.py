@@ -10,32 +10,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from latens.transforms import layers
+from latens.transforms.gradients import lower_bound, normalised
 
 Arrays = dict[str, np.ndarray]
 
 
 def _array(tensor: Tensor) -> np.ndarray:
     return np.asarray(tensor.detach().float().cpu().numpy())
-
-
-class _LowerBound(torch.autograd.Function):
-    """``max(x, bound)`` that still passes gradients which would move x back above the bound."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, bound: float) -> Tensor:
-        ctx.save_for_backward(x)
-        ctx.bound = bound
-        return x.clamp_min(bound)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        (x,), (gradient,) = ctx.saved_tensors, gradients
-        return gradient * ((x >= ctx.bound) | (gradient < 0)), None
-
-
-def lower_bound(x: Tensor, bound: float) -> Tensor:
-    """``max(x, bound)`` with a gradient that is not blocked below the bound when it points upwards."""
-    return _LowerBound.apply(x, bound)  # type: ignore[no-any-return,no-untyped-call]
 
 
 class Shift(nn.Module):
@@ -134,11 +115,10 @@ class GDN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         with torch.autocast(x.device.type, enabled=False):
-            w = x.float()
-            energy = w * w if self.squared else w.abs()
-            norm = F.conv2d(energy, self.gamma[:, :, None, None], self.beta)
             if self.squared:
-                return w * (norm.sqrt() if self.inverse else norm.rsqrt())
+                return normalised(x, self.gamma, self.beta, self.inverse)
+            w = x.float()
+            norm = F.conv2d(w.abs(), self.gamma[:, :, None, None], self.beta)
             return w * norm if self.inverse else w / norm
 
     def arrays(self) -> Arrays:
