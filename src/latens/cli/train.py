@@ -60,7 +60,7 @@ def train(
         typer.Option(help="A size of the model, such as M=192; repeatable. [default: those of --from]"),
     ] = None,
     batch: Annotated[int, typer.Option(help="Crops a step.")] = 8,
-    crop: Annotated[int, typer.Option(help="Their side in pixels.")] = 128,
+    crop: Annotated[int, typer.Option(help="Their side; below 256 hyper-networks see borders only.")] = 256,
     lr: Annotated[float, typer.Option(help="Learning rate of the convolutions.")] = 4e-4,
     hyper_lr: Annotated[float, typer.Option(help="Learning rate of networks that predict probabilities.")] = 1e-3,
     norm_lr: Annotated[float, typer.Option(help="Learning rate of GDN.")] = 2e-3,

@@ -27,16 +27,19 @@ class Objective(nn.Module):
 
         x: (B, 3, H, W), this process's share of the batch; ``generator`` draws levels and noise for all of it.
         """
-        rounded, level = self.options.quantiser == "mixed", self._drawn(x, generator, share)
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.options.precision == "bfloat16"):
-            if self.options.only:
-                bpp = self.module.rate(x, generator, rounded, level, share) / x[0, 0].numel()
-                costs, squares = bpp, torch.full((), math.nan, device=x.device)
+        options, level = self.options, self._drawn(x, generator, share)
+        rounded = options.quantiser == "mixed"
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=options.precision == "bfloat16"):
+            if options.only:
+                bits, x_hat = self.module.rate(x, generator, rounded, level, share), None
             else:
-                played = self.module(x, generator, rounded, level, share)
-                bpp = played.bits / x[0, 0].numel()
-                costs = bpp + self._lambda(level) * distortion(x, played.x_hat, self.options.metric)
-                squares = (played.x_hat.detach().float() - x).square().mean()
+                x_hat, bits = self.module(x, generator, rounded, level, share)
+        bpp = bits / x[0, 0].numel()
+        costs, squares = bpp, torch.full((), math.nan, device=x.device)
+        if x_hat is not None:  # out of autocast: MS-SSIM takes differences of near numbers
+            x_hat = x_hat.float()
+            costs = bpp + self._lambda(level) * distortion(x, x_hat, options.metric)
+            squares = (x_hat.detach() - x).square().mean()
         loss: Tensor = (costs * self._weight(level)).mean()
         return loss, torch.stack([loss.detach(), bpp.detach().mean(), squares])
 
@@ -51,9 +54,12 @@ class Objective(nn.Module):
         return torch.stack([costs * self._weight(level), bpp, psnr], 1)
 
     def _drawn(self, x: Tensor, generator: torch.Generator | None, share: Share) -> Tensor | None:
-        """Any level between the lowest and the highest for every picture; None for a model of one rate."""
-        levels = self.module.model.levels
-        return None if levels == 1 else share.uniform((len(x),), generator, x.device) * (levels - 1)
+        """A level for every picture, each from its own part of the range; None for a model of one rate."""
+        levels, whole = self.module.model.levels, len(x) * share.parts
+        if levels == 1:
+            return None
+        part = torch.tensor(list(share.indices(whole)), device=x.device)
+        return (part + share.uniform((len(x),), generator, x.device)) / whole * (levels - 1)
 
     def _lambda(self, level: Tensor | None) -> Tensor | float:
         options, last = self.options, self.module.model.levels - 1

@@ -29,7 +29,7 @@ class Options:
     metric: Literal["mse", "ms-ssim"] = "mse"
     steps: int = 10_000
     batch: int = 8
-    crop: int = 128
+    crop: int = 256  # z is at 1/64: in crops of 128 all of it lies at the border
     lr: float = 4e-4
     hyper_lr: float = 1e-3  # of the networks that predict probabilities
     norm_lr: float = 2e-3  # of GDN, which starts as the identity and has most to learn
