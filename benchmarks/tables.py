@@ -180,6 +180,14 @@ def drift() -> Iterator[str]:
         )  # fmt: skip
 
 
+def effort() -> Iterator[str]:
+    """One row per model and effort: against effort 0, and its time."""
+    for model, measured in result("effort.json")["models"].items():
+        for rung in measured["efforts"]:
+            changes = (f"{rung[name]:+.2f} %" for name in ("bd_rate", "lagrangian", "worst"))
+            yield row(model, measured["pictures"], rung["effort"], *changes, f"{rung['seconds']:.2f} s")
+
+
 MODELS = "| model | quality | bpp | PSNR | MS-SSIM | weights | kMAC/px, both ways |"
 MODELS_ZH = "| 模型 | 质量 | bpp | PSNR | MS-SSIM | 权重 | kMAC/像素(编+解) |"
 README_ANCHOR = "bpg"
@@ -206,6 +214,7 @@ DRIFT = (
     "| float32 by | threads | instructions | OpenBLAS | positions that differ | means that differ "
     "| pictures with a position that differs | lost if the first had written them |"
 )
+EFFORT = "| model | pictures | effort | BD-rate | L | worst L | encode |"
 
 PLACES = (
     Place("README.md", "models", MODELS, 2, models),
@@ -221,6 +230,7 @@ PLACES = (
     Place("docs/matrix.md", "matrix-total", MATRIX_TOTAL, 1, matrix_total),
     Place("docs/matrix.md", "matrix", MATRIX, 5, matrix),
     Place("docs/matrix.md", "drift", DRIFT, 4, drift),
+    Place("docs/effort.md", "effort", EFFORT, 2, effort),
 )
 
 
