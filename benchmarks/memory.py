@@ -59,7 +59,7 @@ def main() -> int:
     parser.add_argument("--quality", type=float, default=50.0)
     parser.add_argument("--out", type=Path, help="JSON to write")
     given = parser.parse_args()
-    table = Table("model", "size", "encode, MB", "decode, MB", "bare, MB", "encode, s", "decode, s")
+    table = Table("model", "size", *(f"{what}, MB" for what in ("enc", "dec", "bare")), "enc, s", "dec, s")
     rows = []
     try:
         picture = find_picture(given.data)

@@ -124,6 +124,13 @@ def test_a_tune_that_there_is_not_is_refused(both: shelf.ModelInfo) -> None:
         shelf.select("minnen2018", 50, "vmaf")
 
 
+def test_weights_of_one_metric_are_a_start_for_the_other(runs: dict[str, Path], tmp_path: Path) -> None:
+    options = dataclasses.replace(Options.load(runs["ms-ssim"] / "options.json"), steps=0)
+    begun = run.begin(tmp_path / "a", options, torch.device("cpu"), runs["psnr"], quiet=True)
+    first = run.resume(runs["psnr"], torch.device("cpu"), None, (), quiet=True)
+    assert torch.equal(begun.module.gains.gain, first.average.shadow["gains.gain"])
+
+
 def test_what_there_is_is_named(photograph: np.ndarray) -> None:
     without = next(info.id for info in latens.models() if "ms-ssim" not in info.tunes)
     said = rf"'ms-ssim', and {without} has weights tuned for psnr only; .* has some"

@@ -83,6 +83,11 @@ def begin_closed_form(module: Trainable, x: Tensor, lmbdas: tuple[float, ...]) -
     start_context(module, x)
 
 
+def _same(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
+    """Whether levels have the same lambdas, within 1 %: those of MS-SSIM are converted (`Options.mse_lambda`)."""
+    return len(a) == len(b) and all(math.isclose(x, y, rel_tol=0.01) for x, y in zip(a, b, strict=True))
+
+
 def begin_from(module: Trainable, source: Source, x: Tensor, lmbdas: tuple[float, ...]) -> list[str]:
     """Take over every network and prior whose layers agree, and return their names; the others begin anew.
 
@@ -93,7 +98,7 @@ def begin_from(module: Trainable, source: Source, x: Tensor, lmbdas: tuple[float
         TrainingError: the transforms g_a and g_s do not agree, or the source has several levels, and others
     """
     source = _narrowed(source, module.model, x)
-    if len(source.lmbdas) > 1 and source.lmbdas != lmbdas:
+    if len(source.lmbdas) > 1 and not _same(source.lmbdas, lmbdas):
         raise TrainingError(
             f"{source.name} has {len(source.lmbdas)} levels from lambda {source.lmbdas[0]:g} to "
             f"{source.lmbdas[-1]:g}, and this run must have the same, not {len(lmbdas)} to {lmbdas[-1]:g}"
