@@ -6,8 +6,9 @@ Command (minutes; nothing else should be running; CompressAI must be importable)
 
 The model is the scale hyperprior of Ballé 2018 with N = 128 and M = 192: CompressAI's ``bmshj2018-hyperprior``
 at quality 3, and our balle2018 at its default sizes. Batch, crop, pictures, device and threads are the same.
-Windows of both take turns, after one of each that is not counted; the figures are medians of them. On a machine
-that others use, ``--clock processor`` counts the process's own time instead of the wall's.
+Each side has a process of its own; their windows take turns, after one of each that is not counted, and the
+figures are medians of them. On a machine that others use, ``--clock processor`` counts the processes' own time
+instead of the wall's.
 
 CompressAI's side is its own code, from its wheel: ``examples.train`` (``configure_optimizers``,
 ``train_one_epoch``), ``RateDistortionLoss``, ``ScaleHyperprior``, and ``ImageFolder`` in a DataLoader of four
@@ -15,9 +16,9 @@ workers, the example's default. It decodes a picture for each crop (in the worke
 counted), computes in float32, and steps two Adams, the second for the quantiles. Its random crop and its
 conversion to tensors are torchvision's; they are written out here, so that torchvision is not needed.
 
-Ours is the engine's step: crops of pictures in memory, channels last, one Adam, clipping, the moving average. What
-differs in the model: our prior of z is piecewise linear, and latents are rounded for the distortion. Logging and
-checkpoints are in neither.
+Ours is the engine's step, as ``latens train`` sets it up: crops of pictures in memory, channels last, freed memory
+kept, one Adam, clipping, the moving average. What differs in the model: our prior of z is piecewise linear, and
+latents are rounded for the distortion. Logging and checkpoints are in neither.
 """
 
 from __future__ import annotations
@@ -26,15 +27,18 @@ import argparse
 import contextlib
 import io
 import json
+import multiprocessing
 import os
 import platform
 import random
+import resource
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from itertools import islice
+from multiprocessing.connection import Connection
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -45,10 +49,12 @@ from PIL import Image
 from settings import cpu
 
 from latens.train import run
+from latens.train.memory import keep_freed_memory
 from latens.train.options import Options
 from latens.train.sources import encoded, shards
 
 PICTURES = 64
+THEIRS = "CompressAI's example"
 CLOCKS = {"wall": time.perf_counter, "processor": time.process_time}
 Window = Callable[[], None]
 
@@ -69,6 +75,7 @@ def theirs(folder: Path, batch: int, crop: int, steps: int, device: torch.device
     loader = DataLoader(
         ImageFolder(folder, split="train", transform=transform), batch_size=batch, num_workers=workers,
         shuffle=True, drop_last=True, pin_memory=device.type == "cuda", persistent_workers=workers > 0,
+        multiprocessing_context="fork" if workers else None,  # as where the example is started by itself
     )  # fmt: skip
 
     def endless() -> Iterator[Any]:
@@ -103,6 +110,7 @@ def ours(
     folder: Path, batch: int, crop: int, steps: int, device: torch.device, precision: Any, compiled: str
 ) -> Window:
     """A window of latens' engine over the same pictures."""
+    keep_freed_memory()
     options = Options(
         model="balle2018", data=(str(folder / "train"),), batch=batch, crop=crop, precision=precision,
         start="random", lmbda=1e-2, steps=10**6,
@@ -123,6 +131,42 @@ def seconds(window: Window, device: torch.device, clock: Callable[[], float]) ->
     if device.type == "cuda":
         torch.cuda.synchronize()
     return clock() - began
+
+
+def side(connection: Connection, label: str, folder: Path, given: argparse.Namespace) -> None:
+    """A process: for every word that comes, a window is computed and its seconds are sent back."""
+    torch.set_num_threads(given.threads)
+    device = run.device_named(given.device)
+    common = (folder, given.batch, given.crop, given.steps, device)
+    if label == THEIRS:
+        window = theirs(*common, given.workers)
+    else:
+        _, precision, *compiled = label.split(", ")
+        window = ours(*common, precision, "inductor" if compiled else "")
+    while connection.recv():
+        spent = seconds(window, device, CLOCKS[given.clock])
+        connection.send((spent, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
+
+
+def measure(labels: list[str], folder: Path, given: argparse.Namespace) -> dict[str, list[float]]:
+    """The seconds of every window but the first, for each label."""
+    context = multiprocessing.get_context("spawn")
+    ends: dict[str, Connection] = {}
+    for label in labels:
+        ends[label], theirs_end = context.Pipe()
+        context.Process(target=side, args=(theirs_end, label, folder, given)).start()
+        theirs_end.close()
+    taken: dict[str, list[float]] = {label: [] for label in labels}
+    for turn in range(given.windows + 1):
+        for label, end in ends.items():
+            end.send(True)
+            spent, peak = end.recv()
+            print(f"{label}: {spent / given.steps:.3f} s a step, {peak:.0f} MiB", file=sys.stderr, flush=True)
+            if turn:
+                taken[label].append(spent)
+    for end in ends.values():
+        end.send(False)
+    return taken
 
 
 def extract(sources: list[str], folder: Path, smallest: int) -> int:
@@ -158,29 +202,17 @@ def main() -> int:
     given = parser.parse_args()
     if given.windows < 5:
         parser.error(f"--windows {given.windows}: medians are taken of at least 5")
-    torch.set_num_threads(given.threads)
     device, load = run.device_named(given.device), os.getloadavg()[0]
-    common = (given.batch, given.crop, given.steps, device)
-    precisions = dict.fromkeys(("float32", run.precision_named("auto", device)))
+    labels = [THEIRS]
+    for precision in dict.fromkeys(("float32", run.precision_named("auto", device))):
+        labels += [f"latens, {precision}"] + [f"latens, {precision}, compiled"] * given.compile
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        pictures = extract(given.data, folder / "train", given.crop)
-        windows = {"CompressAI's example": theirs(folder, *common, given.workers)}
-        for precision in precisions:
-            for compiled in ("", "inductor") if given.compile else ("",):
-                label = f"latens, {precision}" + ", compiled" * bool(compiled)
-                windows[label] = ours(folder, *common, precision, compiled)
-        taken: dict[str, list[float]] = {label: [] for label in windows}
-        for turn in range(given.windows + 1):
-            for label, window in windows.items():
-                spent = seconds(window, device, CLOCKS[given.clock])
-                print(f"{label}: {spent / given.steps:.3f} s a step", file=sys.stderr, flush=True)
-                if turn:
-                    taken[label].append(spent)
+        pictures = extract(given.data, Path(name) / "train", given.crop)
+        taken = measure(labels, Path(name), given)
     images = given.batch * given.steps
     rates = {label: [round(images / spent, 3) for spent in some] for label, some in taken.items()}
     middle = {label: median(some) for label, some in rates.items()}
-    base = middle["CompressAI's example"]
+    base = middle[THEIRS]
     rows = [
         {"what": label, "images_per_s": middle[label], "times": round(middle[label] / base, 2), "windows": some}
         for label, some in rates.items()
@@ -188,9 +220,10 @@ def main() -> int:
     for row in rows:
         print(f"{row['what']}: {row['images_per_s']:.3f} images/s, {row['times']:.2f} times CompressAI's")
     if given.out:
-        arguments = f"--batch {given.batch} --crop {given.crop} --steps {given.steps} --windows {given.windows}"
+        asked = ("batch", "crop", "steps", "windows", "threads", "workers", "clock")
+        arguments = " ".join(f"--{name} {getattr(given, name)}" for name in asked)
         report = {
-            "command": f"python benchmarks/training_speed.py --data SHARD {arguments} --threads {given.threads}",
+            "command": f"python benchmarks/training_speed.py --data SHARD {arguments}",
             "model": "scale hyperprior, N = 128, M = 192",
             "pictures": pictures,
             "clock": given.clock,

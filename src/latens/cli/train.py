@@ -117,8 +117,10 @@ def train(
     except ImportError as error:
         raise MissingExtraError("training needs PyTorch: pip install 'latens[train]'") from error
     from latens.train import run
+    from latens.train.memory import keep_freed_memory
     from latens.train.options import Options
 
+    keep_freed_memory()
     if threads:
         torch.set_num_threads(threads)
     place, backend = run.device_named(device), "inductor" if compiled else ""

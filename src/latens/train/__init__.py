@@ -12,6 +12,7 @@
     objective.py    R + lambda D of a batch
     optimisers.py   which optimiser moves what, and how fast
     soap.py         Adam in the eigenbasis of Shampoo
+    memory.py       freed memory is kept
     parallel.py     several processes as one
     closed_form.py  weights before the first step
     engine.py       the loop

@@ -48,14 +48,17 @@ class _Normalised(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
-        """With g of y: of n it is h = g x (ds/dn), of x it is g s + 2 x (h gamma)."""
+        """With g of y: of n it is h = g x (ds/dn), of x it is g s + 2 x (h gamma).
+
+        ds/dn is 1 / (2 s) or -s^3 / 2; the half and its sign wait until they meet something small.
+        """
         (rows, s, gamma), (gradient,) = ctx.saved_tensors, gradients
         batch, channels, height, width = gradient.shape
         g = gradient.permute(0, 2, 3, 1).reshape(-1, channels).float()
         x = rows.float()
-        h = (g * x).div_(s).mul_(0.5) if ctx.inverse else (g * x).mul_(s).mul_(s).mul_(s).mul_(-0.5)
-        of_gamma, of_beta = h.T @ (x * x), h.sum(0)
-        of_x = torch.mm(h, gamma).mul_(x).mul_(2).addcmul_(g, s).to(rows.dtype)
+        h, half = ((g * x).div_(s), 0.5) if ctx.inverse else ((g * x).mul_(s).mul_(s).mul_(s), -0.5)
+        of_gamma, of_beta = (h.T @ (x * x)).mul_(half), h.sum(0).mul_(half)
+        of_x = torch.mm(h, gamma * (2 * half)).mul_(x).addcmul_(g, s).to(rows.dtype)
         return of_x.view(batch, height, width, channels).permute(0, 3, 1, 2), of_gamma, of_beta, None
 
 
