@@ -72,9 +72,10 @@ def test_decoding_takes_bytes_and_paths_and_gives_images_and_arrays(small: bytes
     assert np.array_equal(np.asarray(image), latens.decode(small, output="array"))
 
 
-def test_overhead_is_at_most_32_bytes(photograph: np.ndarray) -> None:
-    data = latens.encode(photograph)
-    assert len(data) - len(unpack(data).tiles[0].payload) <= 32
+@pytest.mark.parametrize(("model", "most"), [("balle2017", 32), ("latens", 34)])
+def test_overhead_is_32_bytes_and_2_for_the_quality(photograph: np.ndarray, model: str, most: int) -> None:
+    data = latens.encode(photograph, model=model)
+    assert len(data) - len(unpack(data).tiles[0].payload) <= most
 
 
 def test_opening_reads_the_header_and_names_model_and_weights(small: bytes) -> None:
@@ -90,8 +91,9 @@ def test_opening_reads_the_header_and_names_model_and_weights(small: bytes) -> N
     opened = latens.open(stream)
     assert stream.taken <= 31
     assert (opened.width, opened.height) == (48, 32)
-    assert opened.model is not None and opened.model.id == "balle2017"
+    assert opened.model is not None and opened.model.id == "latens"
     assert opened.rate_point is not None and opened.rate_point.quality[0] <= 10 < opened.rate_point.quality[1]
+    assert opened.header.quality == 10
     assert np.array_equal(np.asarray(latens.open(small).decode()), latens.decode(small, output="array"))
 
 
@@ -166,9 +168,12 @@ def test_kinds_of_a_later_version_are_refused_not_misread(small: bytes, fields: 
         latens.decode(repacked(small, **fields))
 
 
-def test_a_quality_without_levels_is_refused(small: bytes) -> None:
+def test_a_quality_without_levels_is_refused(photograph: np.ndarray, small: bytes) -> None:
+    of_one_rate = latens.encode(photograph[:32, :48], model="balle2017")
     with pytest.raises(errors.FormatError, match="of one rate, and the file names a quality"):
-        latens.decode(repacked(small, quality=50.0))
+        latens.decode(repacked(of_one_rate, quality=50.0))
+    with pytest.raises(errors.FormatError, match="of variable rate, and the file names no quality"):
+        latens.decode(repacked(small, quality=None))
 
 
 def test_a_bomb_is_refused_before_memory_is_taken(small: bytes) -> None:
@@ -206,7 +211,7 @@ class Recording(Decode):
 
 def test_the_size_is_what_the_tables_promise(photograph: np.ndarray) -> None:
     """Within 0.1 % and 40 bytes of the sum of -log2(mass / 2^16) over the symbols."""
-    data = latens.encode(photograph, quality=50)
+    data = latens.encode(photograph, quality=50, model="balle2017")
     container = unpack(data)
     weights = find_weights(container.header, None)
     channel = Recording(Decoder(weights.tables, container.tiles[0].payload), weights.priors, 512, 512)

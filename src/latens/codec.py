@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 Name = str | os.PathLike[str]
 
 MAX_PIXELS = 2**28
-DEFAULT_MODEL = "balle2017"
+DEFAULT_MODEL = "latens"
 
 
 def encode(

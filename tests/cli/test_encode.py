@@ -23,7 +23,7 @@ def test_the_file_lies_beside_the_picture_and_the_report_on_stderr(run, picture:
     data = picture.with_suffix(".ltn").read_bytes()
     assert np.array_equal(np.asarray(latens.decode(data, max_pixels=99)), pixels)
     assert names(picture.parent) == {"photo.png", "photo.ltn"}
-    assert codec.calls[0] == {"quality": 50, "model": "balle2017", "max_pixels": 2**28}
+    assert codec.calls[0] == {"quality": 50, "model": "latens", "max_pixels": 2**28}
     assert "8 x 6" in err and f"{len(data)} bytes" in err and f"{8 * len(data) / 48:.3f} bpp" in err
     assert f"1:{144 / len(data):.1f} to raw" in err
     assert len(err.splitlines()) == 1

@@ -137,7 +137,7 @@ def test_wrong_choices_say_value_and_rule(photograph: np.ndarray, monkeypatch: p
 def test_the_environment_reaches_the_networks(
     photograph: np.ndarray, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    data = latens.encode(photograph[:16, :16])
+    data = latens.encode(photograph[:16, :16], model="balle2017")
     monkeypatch.setenv("LATENS_RUNTIME", "openvino")
     monkeypatch.setitem(sys.modules, "openvino", None)
     own = tmp_path / "own.ltm"  # not among the weights that are loaded

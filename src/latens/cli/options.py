@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 # The library's defaults, repeated so that ``--help`` needs no codec; a test holds them to it.
 MAX_PIXELS = 2**28
 QUALITY = 50.0
-MODEL = "balle2017"
+MODEL = "latens"
 EFFORT, MOST_EFFORT = 1, 9
 NARROWEST = 100  # columns: where standard output is no terminal, tables are not squeezed into 80
 

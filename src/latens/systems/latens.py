@@ -63,7 +63,7 @@ class Latens(Model):
 
     C: int = 128
     n: int = 6
-    M: int = 192
+    M: int = 256
     Nh: int = 128
     P: int = 192
     block: Literal["depthwise", "plain"] = "depthwise"  # plain: two 3x3 convolutions
@@ -145,13 +145,10 @@ class Latens(Model):
 
 @dataclass(frozen=True)
 class LatensFast(Latens):
-    """The same with half of the blocks' multiply-adds and narrower passes."""
+    """The same with half of the blocks, and so a start from its weights (`latens train latens-fast --from`)."""
 
     id: ClassVar[str] = "latens-fast"
     fourcc: ClassVar[str] = "LTNF"
     title: ClassVar[str] = "Default codec, fast"
 
-    C: int = 96
-    n: int = 4
-    Nh: int = 96
-    P: int = 128
+    n: int = 3
