@@ -24,6 +24,7 @@ import math
 import tempfile
 from collections.abc import Callable
 from fractions import Fraction
+from functools import reduce
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,7 @@ from latens.train.options import Options
 from latens.train.prune import most_used, prune, usage
 from latens.train.restore import restore
 from latens.transforms import macs_per_pixel, parameters
+from latens.transforms.cost import scale_after
 from latens.transforms.gains import lambda_of, level_of
 from latens.weights.package import load, pack
 from latens.weights.package import retire as put_away
@@ -104,7 +106,7 @@ def ship_run(run: Path, tiles: torch.Tensor, held_out: list[np.ndarray], target:
         target.write_bytes(paths[chosen].read_bytes())
     print(run, training, module.model, {k: round(v, 5) for k, v in costs.items()}, chosen, target.stat().st_size)
     networks = module.model.networks()
-    latents = Fraction(1, module.model.stride)
+    latents = reduce(lambda scale, layer: scale_after(layer, scale), networks["g_a"], Fraction(1))
     return {
         "name": target.stem,
         "lmbda": options.lmbda,
