@@ -68,12 +68,13 @@ def work(job: Mapping[str, Any]) -> dict[str, Any]:
         recorded[:] = [symbols.astype("<i4")]
         return check(symbols)
 
-    latens.codec.symbols_check = recording  # both sides hand it all symbols of a file
+    latens.latents.symbols_check = latens.codec.symbols_check = recording  # both sides hand it all symbols of a file
     rows = []
     for file in (File(*given) for given in job["files"]):
         recorded.clear()
         if job["task"] == "encode":
-            Path(file.path).write_bytes(find(file.spec).encode(read_picture(file.picture).pixels, file.quality))
+            codec = find(f"{file.spec}@0")  # one coding, whose symbols are the file's
+            Path(file.path).write_bytes(codec.encode(read_picture(file.picture).pixels, file.quality))
             np.save(f"{file.path}.symbols.npy", recorded[0])
             rows.append({"symbols": recorded[0].size, "crc": zlib.crc32(recorded[0].tobytes())})
         else:

@@ -94,8 +94,8 @@ def test_weights_trained_for_another_error_are_rounded(
     photograph: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     weights = load(select("balle2018", 30))
-    picture = Analysed.of(photograph[:48, :64], weights)
+    picture = Analysed.of(photograph[:96, :128], weights)
     plain = search.coded(picture, 30.0, 0).data
-    assert search.coded(picture, 30.0, 3).data != plain
+    assert search.coded(picture, 30.0, 5).data != plain
     monkeypatch.setitem(weights.card, "metric", "ms-ssim")
     assert search.coded(picture, 30.0, 3).data == plain

@@ -24,7 +24,7 @@ from latens.latents import Analysed, Coded, synthesised
 from latens.search import DEFAULT_EFFORT, coded, difference
 
 RUNGS = tuple(float(quality) for quality in range(0, 101, 5))
-LITTLE = 0.1  # changes per pixel: photographs have 0.27 and more, a word on a white page 0.03
+LITTLE = 0.1  # changes per latent: photographs have 0.17 and more, a word on a white page 0.03
 TINY = 64 * 64  # pixels up to which there is always too little in a picture
 MOST = 1 << 19  # pixels up to which twenty-one codings can be waited for
 
@@ -39,7 +39,7 @@ def changes(y: np.ndarray) -> float:
 
 def suits(y: np.ndarray, pixels: int) -> bool:
     """Whether a picture of so many pixels, with latents y as coded at the highest quality, is coded in stairs."""
-    return pixels <= TINY or (pixels <= MOST and changes(y) <= LITTLE * pixels)
+    return pixels <= TINY or (pixels <= MOST and changes(y) <= LITTLE * y.size)
 
 
 def steady(analysed: Analysed, effort: int = DEFAULT_EFFORT) -> Callable[[float], Coded]:

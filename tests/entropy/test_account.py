@@ -8,11 +8,14 @@ from latens.entropy.account import Account
 
 
 @pytest.mark.parametrize("size", [(160, 208), (37, 201), (1, 1)])
-def test_the_map_of_a_file_adds_up_to_its_payload(photograph: np.ndarray, size: tuple[int, int]) -> None:
+@pytest.mark.parametrize(("model", "side"), [("balle2017", 16), ("minnen2018", 16), ("latens", 32)])
+def test_the_map_of_a_file_adds_up_to_its_payload(
+    photograph: np.ndarray, size: tuple[int, int], model: str, side: int
+) -> None:
     picture = np.ascontiguousarray(photograph[: size[0], : size[1]])
-    data = latens.encode(picture, quality=70)
+    data = latens.encode(picture, quality=70, model=model)
     spent = latens.bit_map(data)
-    assert spent.shape == (-(-size[0] // 16), -(-size[1] // 16))
+    assert spent.shape == (-(-size[0] // side), -(-size[1] // side))
     assert (spent >= 0).all()
     overhead = len(data) - spent.sum() / 8
     assert 28 <= overhead <= 42  # header, checksum, and the coder's last word
@@ -21,7 +24,7 @@ def test_the_map_of_a_file_adds_up_to_its_payload(photograph: np.ndarray, size: 
 def test_bits_go_where_the_picture_is_busy(photograph: np.ndarray) -> None:
     picture = np.full((128, 256, 3), 128, np.uint8)
     picture[:, 160:] = photograph[:128, :96]
-    spent = latens.bit_map(latens.encode(picture, quality=50))
+    spent = latens.bit_map(latens.encode(picture, quality=50, model="balle2017"))
     assert spent[:, 11:].mean() > 4 * spent[:, :8].mean()
 
 
