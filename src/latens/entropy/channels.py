@@ -52,7 +52,7 @@ class Channel(Protocol):
     def gaussian(self, y: Any, prior: str, parameters: Parameters, inside: Any = None) -> Any:
         """Latents that are independent given predicted ``parameters`` of their shape.
 
-        With ``inside``, bool (C, H, W), the others are not coded: they are beyond the picture, and arrive as 0.
+        With ``inside``, bool (C, H, W), the others are not coded: they are beyond the picture, and arrive as the mean.
         Training pictures have none.
         """
 
@@ -161,7 +161,7 @@ class _Coding:
         coded = np.broadcast_to(inside, parameters.scale.shape)
         mean = np.broadcast_to(parameters.mean, coded.shape)[coded]
         chosen = Parameters(mean, parameters.scale[coded])
-        y_hat = np.zeros(coded.shape, np.float32)
+        y_hat = np.array(np.broadcast_to(parameters.mean, coded.shape), np.float32)
         y_hat[coded] = self._conditional(None if y is None else y[:, coded[0]], prior, chosen)
         return y_hat
 

@@ -41,6 +41,12 @@ def raster(rows: int, columns: int) -> list[Step]:
     ]
 
 
+def evened(y: Any) -> Any:
+    """(B, C, H, W) with the last row and column twice where H and W are odd."""
+    rows, columns = (np.minimum(np.arange(side + side % 2), side - 1) for side in y.shape[2:])
+    return y[:, :, rows[:, None], columns] if y.shape[2] % 2 or y.shape[3] % 2 else y
+
+
 def squares(y: Any) -> Any:
     """(B, C, 2H, 2W) -> (B, 4C, H, W): channel 4c + 2r + s is position (r, s) of channel c's squares."""
     batch, channels, height, width = y.shape

@@ -21,7 +21,8 @@ then a plain convolutional network over the channels before it, exact in integer
     p(y_tilde | z_tilde) = prod_k N(mu_k, sigma_k^2) * U(-1/2, 1/2)
     (mu_k, sigma_k) = psi_k + refine_k(psi_k, y_hat_0, ..., y_hat_(k-1)),      psi = h_s(z_tilde)
 
-Pictures are padded to multiples of 32; latents that lie wholly beyond the picture are not coded: they are 0.
+Pictures are padded to multiples of 16. Where the latents' rows or columns are odd in number, the last squares
+lack some: those are not coded, are what is predicted for the passes after, and nothing for g_s.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from latens.entropy.channels import Channel, Parameters
-from latens.entropy.order import PASSES, passes, squares, unsquared, within
+from latens.entropy.order import PASSES, evened, passes, squares, unsquared, within
 from latens.systems.base import Model
 from latens.transforms import (
     Conv,
@@ -59,7 +60,7 @@ class Latens(Model):
     fourcc: ClassVar[str] = "LTNS"
     title: ClassVar[str] = "Default codec"
     paper: ClassVar[str] = "latens"
-    stride: ClassVar[int] = SQUARE
+    stride: ClassVar[int] = LATENT
 
     C: int = 128
     n: int = 6
@@ -129,6 +130,7 @@ class Latens(Model):
 
     def code(self, y: Any, channel: Channel) -> Any:
         m, networks = self.M, channel.networks
+        y = None if y is None else evened(y)
         z_hat = channel.factorised(None if y is None else networks["h_a"](y), "z", stride=HYPER)
         rows, columns = channel.grid(SQUARE)
         psi = networks["h_s"](z_hat)[:, :, :rows, :columns]
@@ -140,7 +142,9 @@ class Latens(Model):
             latents = None if y is None else squares(y)[:, part]
             parameters = Parameters(predicted[:, :m], predicted[:, m:])
             found.append(channel.gaussian(latents, "y", parameters, inside[part % 4]))
-        return unsquared(channel.joined(found)[:, np.argsort(np.concatenate(order))])
+        y_hat = unsquared(channel.joined(found)[:, np.argsort(np.concatenate(order))])
+        height, width = channel.grid(LATENT)
+        return y_hat[:, :, :height, :width]
 
 
 @dataclass(frozen=True)
