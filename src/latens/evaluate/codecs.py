@@ -64,7 +64,7 @@ class Shipped(Learned):
         self._tune = self._info.codecs[name]
         self._points = self._info.tuned(self._tune)
         self.id = self._named(name, effort)
-        self.title = f"{self.id} ({self._info.paper})"
+        self.title = self.id if self._info.paper == "latens" else f"{self.id} ({self._info.paper})"
         self.settings = tuple(sorted(quality for point in self._points for quality in point.qualities))
         self.continuous = any(point.levels > 1 for point in self._points)
 
