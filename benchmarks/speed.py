@@ -135,7 +135,10 @@ def measure_processes(
 
 
 def ladder(model: str) -> list[tuple[str, float]]:
-    """The names and qualities of a shipped model's rate points, lowest first; a weights file has one."""
+    """The names and qualities of a shipped model's rate points, lowest first; a weights file has one.
+
+    Weights of another tune have the same networks, and the same times.
+    """
     from latens.weights.shelf import shipped
 
     if model.endswith(".ltm"):
@@ -143,7 +146,7 @@ def ladder(model: str) -> list[tuple[str, float]]:
     models = {info.id: info for info in shipped()}
     if model not in models:
         raise UsageError(f"model {model!r}: choose from {', '.join(models)}, or name an .ltm file")
-    return sorted(((p.name, sum(p.quality) / 2) for p in models[model].points), key=lambda rung: rung[1])
+    return sorted(((p.name, sum(p.quality) / 2) for p in models[model].points if p.tune == "psnr"), key=lambda rung: rung[1])
 
 
 def measure(model: str, picture: Path, runs: int, processes: list[Fresh]) -> list[Point]:
