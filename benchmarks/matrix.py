@@ -68,7 +68,7 @@ def work(job: Mapping[str, Any]) -> dict[str, Any]:
         recorded[:] = [symbols.astype("<i4")]
         return check(symbols)
 
-    latens.latents.symbols_check = latens.codec.symbols_check = recording  # both sides hand it all symbols of a file
+    latens.latents.symbols_check = latens.codec.symbols_check = recording  # both are given all symbols of a file
     rows = []
     for file in (File(*given) for given in job["files"]):
         recorded.clear()

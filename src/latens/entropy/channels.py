@@ -52,8 +52,8 @@ class Channel(Protocol):
     def gaussian(self, y: Any, prior: str, parameters: Parameters, inside: Any = None) -> Any:
         """Latents that are independent given predicted ``parameters`` of their shape.
 
-        With ``inside``, bool (C, H, W), the others are not coded: they are beyond the picture, and arrive as the mean.
-        Training pictures have none.
+        With ``inside``, bool (C, H, W), the others are not coded: they are beyond the picture, and arrive as
+        the mean. Training pictures have none.
         """
 
     def joined(self, parts: Sequence[Any]) -> Any:
