@@ -118,4 +118,5 @@ class Processes:
     def leave(self) -> None:
         """End the company; nothing may be asked of it afterwards."""
         if self.share.parts > 1:
+            self.fabric.barrier()  # none goes while another may still be sending
             torch.distributed.destroy_process_group()
