@@ -81,7 +81,8 @@ def encode_to(
         psnr: at least so many dB, of the decoded 8-bit RGB picture
         ms_ssim: at least so much, below 1
         closest: where the target is out of reach, take the nearest file instead of raising TargetError
-        image, model, tune, effort, max_pixels, runtime, threads: as in `latens.encode`
+        effort: as in `latens.encode`; where no file of that effort meets the target, one of effort 0 may
+        image, model, tune, max_pixels, runtime, threads: as in `latens.encode`
 
     Raises:
         TargetError: no file is within 2 % of the target, on its right side
@@ -99,7 +100,7 @@ def encode_to(
     name = os.fspath(model)
     analysed: dict[os.PathLike[str], Analysed] = {}  # by weights: models of one rate have several
 
-    def attempt(quality: float) -> Tried:
+    def attempt(quality: float, effort: int = effort) -> Tried:
         path = select(name, quality, tune)
         if path not in analysed:
             analysed[path] = Analysed.of(picture.pixels, load(path, running))
@@ -108,6 +109,8 @@ def encode_to(
 
     ladder = qualities(name, tune)
     found = _bisected(asked[0], attempt) if ladder is None else [attempt(quality) for quality in ladder]
+    if ladder is None and effort and not _met(asked[0], found):  # sizes jump where an effort begins to gain
+        found += _bisected(asked[0], lambda quality: attempt(quality, 0))
     several = "" if ladder is None else f"{name} has {len(ladder)} rate{'s' * (len(ladder) > 1)}; "
     return _chosen(asked[0], found, closest, several).data
 
@@ -135,11 +138,17 @@ def _bisected(target: Target, attempt: Callable[[float], Tried]) -> list[Tried]:
     return found
 
 
+def _met(target: Target, found: list[Tried]) -> bool:
+    """Whether one is within 2 % of the target, on its right side."""
+    offs = [one.value / target.value - 1 for one in found]
+    return any(-WITHIN <= off <= 0 if target.budget else 0 <= off <= WITHIN for off in offs)
+
+
 def _chosen(target: Target, found: list[Tried], closest: bool, several: str) -> Tried:
     """The file that meets the target best, or the nearest of all; ``several`` excuses a model of a few rates."""
     right = [one for one in found if (one.value <= target.value if target.budget else one.value >= target.value)]
     best = min(reversed(right or found), key=lambda one: abs(one.value / target.value - 1))
-    if (right and abs(best.value / target.value - 1) <= WITHIN) or closest:
+    if closest or _met(target, found):
         return best
     rule = "at most" if target.budget else "at least"
     raise TargetError(

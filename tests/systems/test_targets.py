@@ -1,6 +1,7 @@
 """Files of a wanted size, rate or fidelity."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -83,3 +84,23 @@ def test_a_model_of_few_rates_offers_those(photograph: np.ndarray) -> None:
 def test_targets_that_mean_nothing_are_refused(pixels: np.ndarray, targets: dict, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         latens.encode_to(pixels, **targets)
+
+
+def test_a_target_that_an_effort_jumps_over_is_met_by_rounding(
+    photograph: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from latens import targets
+
+    real = targets.coded
+
+    def jumping(analysed: Any, quality: float, effort: int) -> Any:
+        file = real(analysed, quality, 0)
+        data = file.data if effort == 0 else file.data[: len(file.data) // 2] if quality < 50 else 2 * file.data
+        return file._replace(data=data)
+
+    monkeypatch.setattr(targets, "coded", jumping)
+    picture = photograph[:128, :192]
+    wanted = len(latens.encode(picture, quality=50, effort=0))
+    assert 0.98 * wanted <= len(latens.encode_to(picture, size=wanted)) <= wanted
+    with pytest.raises(TargetError):
+        latens.encode_to(picture, size=wanted / 100)
