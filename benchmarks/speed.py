@@ -146,8 +146,7 @@ def ladder(model: str) -> list[tuple[str, float]]:
     models = {info.id: info for info in shipped()}
     if model not in models:
         raise UsageError(f"model {model!r}: choose from {', '.join(models)}, or name an .ltm file")
-    points = (point for point in models[model].points if point.tune == "psnr")
-    return sorted(((point.name, sum(point.quality) / 2) for point in points), key=lambda rung: rung[1])
+    return sorted(((p.name, sum(p.quality) / 2) for p in models[model].tuned()), key=lambda rung: rung[1])
 
 
 def measure(model: str, picture: Path, runs: int, processes: list[Fresh]) -> list[Point]:

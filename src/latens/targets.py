@@ -131,17 +131,20 @@ def _bisected(target: Target, attempt: Callable[[float], Tried]) -> list[Tried]:
     while high - low > 1:
         middle = (low + high) // 2
         found.append(attempt(middle / 100))
-        off = found[-1].value / target.value - 1
-        if -ENOUGH <= off <= 0 if target.budget else 0 <= off <= ENOUGH:
+        if _within(ENOUGH, target, found[-1]):
             break
-        low, high = (middle, high) if off < 0 else (low, middle)
+        low, high = (middle, high) if found[-1].value < target.value else (low, middle)
     return found
 
 
+def _within(most: float, target: Target, one: Tried) -> bool:
+    """Whether it is on the target's right side, and off by at most so much of it."""
+    off = one.value / target.value - 1
+    return -most <= off <= 0 if target.budget else 0 <= off <= most
+
+
 def _met(target: Target, found: list[Tried]) -> bool:
-    """Whether one is within 2 % of the target, on its right side."""
-    offs = [one.value / target.value - 1 for one in found]
-    return any(-WITHIN <= off <= 0 if target.budget else 0 <= off <= WITHIN for off in offs)
+    return any(_within(WITHIN, target, one) for one in found)
 
 
 def _chosen(target: Target, found: list[Tried], closest: bool, several: str) -> Tried:

@@ -67,7 +67,7 @@ def train(
     decay: Annotated[float, typer.Option(help="Last part of the steps over which the rate falls.")] = 0.5,
     ema: Annotated[float, typer.Option(help="Decay of the weights' moving average.")] = 0.999,
     seed: Annotated[int, typer.Option(help="Of crops and noise.")] = 0,
-    optimiser: Annotated[str, typer.Option(help="adam, adamw, or soap, which needs fewer steps.")] = "adam",
+    optimiser: Annotated[str, typer.Option(help="adam, adamw, or soap, whose steps take longer.")] = "adam",
     weight_decay: Annotated[float, typer.Option(help="Of adamw, on the transforms' convolutions.")] = 0.01,
     precision: Annotated[
         str, typer.Option(help="auto (bfloat16 where the device computes with it natively), float32 or bfloat16.")

@@ -149,7 +149,7 @@ class Latens(Model):
 
 @dataclass(frozen=True)
 class LatensFast(Latens):
-    """The same with half of the blocks, and so a start from its weights (`latens train latens-fast --from`)."""
+    """The same with half of the blocks."""
 
     id: ClassVar[str] = "latens-fast"
     fourcc: ClassVar[str] = "LTNF"
