@@ -4,7 +4,7 @@
 
 Ideal: the sum of -log2 p of every symbol under the integer tables that code it, escapes included. Real: 8 times
 the payload's bytes, the coder's last word included. One row per rate point of a shipped model, or per --quality
-of a variable-rate one, summed over the pictures.
+of a variable-rate one, summed over the pictures, whose latents are rounded (effort 0).
 
 With --run, the folder of the training run that FILE.ltm was exported from (``RUN/model.ltm``): what the model
 itself says, too (`latens.train.estimate`). *densities*: bits under the float networks and learned densities,
@@ -109,7 +109,7 @@ def main() -> None:
     for name, quality in ladder:
         rows, said = [], []
         for picture in track(pictures, f"coding {name}"):
-            rows.append(costs(latens.encode(picture, quality=quality, model=given.model), path))
+            rows.append(costs(latens.encode(picture, quality=quality, model=given.model, effort=0), path))
             if floats:
                 said.append(floats.estimate(picture, quality))
         real, ideal, symbols, escapes = np.sum(rows, 0)
