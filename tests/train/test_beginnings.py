@@ -11,6 +11,7 @@ from PIL import Image
 torch = pytest.importorskip("torch", reason="training needs PyTorch")
 
 from latens.errors import TrainingError  # noqa: E402
+from latens.systems.latens import Latens, LatensFast  # noqa: E402
 from latens.train import run  # noqa: E402
 from latens.train.beginnings import Source, begin_from  # noqa: E402
 from latens.train.options import Options  # noqa: E402
@@ -116,3 +117,32 @@ def test_sizes_are_inherited_within_a_model_only(trained: dict[str, Path]) -> No
 def test_a_switch_is_0_or_1(mean_scale: Options) -> None:
     with pytest.raises(TrainingError, match="context is 'no', and must be 0 or 1"):
         dataclasses.replace(mean_scale, sizes={"context": "no"}).check()
+
+
+def test_blocks_that_matter_least_are_left_out(photograph: np.ndarray) -> None:
+    """The second block of g_a and the first of g_s are the identity: leaving them out changes nothing."""
+    from latens.train.noise import Trainable
+
+    torch.manual_seed(2)
+    longer = Latens(C=8, n=3, M=8, Nh=4, P=8)
+    module = Trainable(longer, 16)
+    for name, first in (("g_a", 5), ("g_s", 2)):
+        for residual in module.networks[name][first : first + 2]:
+            for weight in residual[-1].parameters():
+                torch.nn.init.zeros_(weight)
+    source = Source("run", module.state_dict(), (0.02,), longer, 16)
+    x = torch.from_numpy(photograph[:128, :256].copy()).permute(2, 0, 1)[None] / 255
+    shorter = Trainable(LatensFast(C=8, n=2, M=8, Nh=4, P=8), 16)
+    names = begin_from(shorter, source, x, (0.02,))
+    assert set(names) >= TRANSFORMS | HYPER
+    assert torch.equal(shorter.transformed(x), module.transformed(x))
+
+
+def test_blocks_are_not_added(photograph: np.ndarray) -> None:
+    from latens.train.noise import Trainable
+
+    shorter = Latens(C=8, n=1, M=8, Nh=4, P=8)
+    source = Source("run", Trainable(shorter, 16).state_dict(), (0.02,), shorter, 16)
+    longer = Trainable(dataclasses.replace(shorter, n=2), 16)
+    with pytest.raises(TrainingError, match="n of latens"):
+        begin_from(longer, source, torch.rand(1, 3, 64, 64), (0.02,))

@@ -20,10 +20,12 @@ from latens.train.hyper import rescale_hyper, start_context, start_hyper
 from latens.train.noise import Trainable
 from latens.train.options import Options
 from latens.train.prune import most_used, pruned
+from latens.train.shorten import shorten
 
 HYPER = {"networks.h_a", "networks.h_s"}
 CONTEXT = {"networks.context", "networks.entropy_parameters", *(f"networks.refine{k}" for k in range(PASSES))}
 FEW = 32  # pictures are enough for hyper-networks
+JUDGES = 8  # pictures to choose blocks by
 
 
 @dataclass
@@ -92,12 +94,12 @@ def begin_from(module: Trainable, source: Source, x: Tensor, lmbdas: tuple[float
     """Take over every network and prior whose layers agree, and return their names; the others begin anew.
 
     Latents are rescaled if the source's lambda was different, or given gains if there are several now; only
-    the most used are kept if this model has fewer of them.
+    the most used are kept if this model has fewer of them. Likewise the residual blocks that matter most.
 
     Raises:
         TrainingError: the transforms g_a and g_s do not agree, or the source has several levels, and others
     """
-    source = _narrowed(source, module.model, x)
+    source = _shortened(_narrowed(source, module.model, x), module.model, x)
     if len(source.lmbdas) > 1 and not _same(source.lmbdas, lmbdas):
         raise TrainingError(
             f"{source.name} has {len(source.lmbdas)} levels from lambda {source.lmbdas[0]:g} to "
@@ -113,7 +115,7 @@ def begin_from(module: Trainable, source: Source, x: Tensor, lmbdas: tuple[float
     if not {"networks.g_a", "networks.g_s"} <= set(taken):
         raise TrainingError(
             f"{source.name} trained {source.model or 'a model of other layers'}, and this run is of "
-            f"{module.model}: only M may be smaller"
+            f"{module.model}: only M may be smaller, and n of latens"
         )
     for name, part in _parts(module):
         if name in taken:
@@ -173,3 +175,19 @@ def _narrowed(source: Source, model: Model, x: Tensor) -> Source:
     whole.load_state_dict(source.state, strict=False)
     state = pruned(whole, most_used(whole, x, model.M))
     return dataclasses.replace(source, state={k: v for k, v in state.items() if k in source.state}, model=fewer)
+
+
+def _shortened(source: Source, model: Model, x: Tensor) -> Source:
+    """The source with only as many residual blocks as ``model`` has, if that is all in which transforms differ."""
+    longer, blocks = source.model, getattr(model, "n", 0)
+    if longer is None or not 0 < blocks < getattr(longer, "n", 0):
+        return source
+    fewer = dataclasses.replace(longer, n=blocks)  # type: ignore[call-arg]
+    if any(fewer.networks()[name] != model.networks()[name] for name in ("g_a", "g_s")):
+        return source
+    whole = Trainable(longer, source.radius)
+    whole.load_state_dict(source.state, strict=False)
+    shorten(whole, blocks, x[:JUDGES])
+    transforms = ("networks.g_a.", "networks.g_s.")
+    state = {k: v for k, v in whole.state_dict().items() if k in source.state or k.startswith(transforms)}
+    return dataclasses.replace(source, state=state, model=fewer)

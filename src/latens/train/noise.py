@@ -185,14 +185,22 @@ class Trainable(nn.Module):
         y: Tensor = self.networks["g_a"](x)
         return y if self.gains is None else y * self.gains(self._level(x, level))[0]
 
+    def transformed(self, x: Tensor) -> Tensor:
+        """Pictures x by way of latents that are rounded to integers, whatever the priors expect."""
+        return self._synthesis(x, self.latents(x).round(), None)
+
     def _level(self, x: Tensor, level: Tensor | None) -> Tensor:
         return spread(len(x), self.model.levels).to(x.device) if level is None else level
 
     def _played(self, x: Tensor, channel: Noise, level: Tensor | None) -> Played:
         y_hat = self.model.code(self.latents(x, level), channel)
+        return Played(self._synthesis(x, y_hat, level), torch.stack(channel.bits).sum(0))
+
+    def _synthesis(self, x: Tensor, y_hat: Tensor, level: Tensor | None) -> Tensor:
         if self.gains is not None:
             y_hat = y_hat * self.gains(self._level(x, level))[1]
-        return Played(self.networks["g_s"](y_hat), torch.stack(channel.bits).sum(0))
+        x_hat: Tensor = self.networks["g_s"](y_hat)
+        return x_hat
 
     def compile_networks(self, backend: str) -> None:
         """Let ``torch.compile`` compute the networks, each shape with code of its own."""
