@@ -245,7 +245,7 @@ def test_skipped_steps_do_not_flatter_the_logged_loss(
         calls.append(1)
         return real(*arguments) * (math.nan if len(calls) % 4 else 1)
 
-    constant = dataclasses.replace(options, lr=1e-9, norm_lr=0.0, density_lr=0.0, steps=8)
+    constant = dataclasses.replace(options, lr=1e-9, norm_lr=0.0, density_lr=0.0, plain=0.0, steps=8)
     begun(tmp_path / "clean", constant).train(every=8)
     monkeypatch.setattr(objective_module, "distortion", sometimes)
     begun(tmp_path / "holes", constant).train(every=8)

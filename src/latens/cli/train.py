@@ -61,6 +61,7 @@ def train(
     ] = None,
     batch: Annotated[int, typer.Option(help="Crops a step.")] = 8,
     crop: Annotated[int, typer.Option(help="Their side; below 256 hyper-networks see borders only.")] = 256,
+    plain: Annotated[float, typer.Option(help="Part of the crops that are painted over in one colour.")] = 0.05,
     lr: Annotated[float, typer.Option(help="Learning rate of the convolutions.")] = 4e-4,
     hyper_lr: Annotated[float, typer.Option(help="Learning rate of networks that predict probabilities.")] = 1e-3,
     norm_lr: Annotated[float, typer.Option(help="Learning rate of GDN.")] = 2e-3,
@@ -132,7 +133,7 @@ def train(
         options = Options(
             model=model, sizes={**inherited, **sizes(size or [])}, data=tuple(data or ()),
             validation=tuple(validate or ()), lmbda=lmbda, metric=metric,  # type: ignore[arg-type]
-            steps=10_000 if steps is None else steps, batch=batch, crop=crop, lr=lr, decay=decay,
+            steps=10_000 if steps is None else steps, batch=batch, crop=crop, plain=plain, lr=lr, decay=decay,
             ema=ema, seed=seed, start=start, hyper_lr=hyper_lr, norm_lr=norm_lr, quantiser=quantiser,  # type: ignore[arg-type]
             lowest_lmbda=lowest_lmbda, only=only, optimiser=optimiser, weight_decay=weight_decay,  # type: ignore[arg-type]
             stream=stream, workers=workers, precision=run.precision_named(precision, place),

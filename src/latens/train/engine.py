@@ -25,6 +25,7 @@ from latens.train.objective import Objective
 from latens.train.optimisers import optimiser
 from latens.train.options import Options, learning_rate
 from latens.train.parallel import Processes
+from latens.train.plain import painted
 from latens.train.stream import Stream
 from latens.train.variable_rate import spread
 
@@ -188,6 +189,7 @@ class Engine:
         """One step; returns (loss, bpp, mse) of all processes, zeros if it was not finite and was skipped."""
         options = self.options
         crops = self.pictures.batch(options.batch, options.crop, options.seed, self.step, self.share)
+        crops = painted(crops, options.plain, options.seed, self.step, self.share)
         generator = torch.Generator(self.device).manual_seed((options.seed << 32) + self.step)
         factor = learning_rate(options, self.step)
         for group in self.optimiser.param_groups:

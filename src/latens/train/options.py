@@ -30,6 +30,7 @@ class Options:
     steps: int = 10_000
     batch: int = 8
     crop: int = 256  # z is at 1/64: in crops of 128 all of it lies at the border
+    plain: float = 0.05  # of the crops: painted over in one colour (`latens.train.plain`)
     lr: float = 4e-4
     hyper_lr: float = 1e-3  # of the networks that predict probabilities
     norm_lr: float = 2e-3  # of GDN, which starts as the identity and has most to learn
@@ -88,6 +89,7 @@ class Options:
             "lr": (self.lr > 0, "above 0"),
             "hyper_lr": (self.hyper_lr >= 0, "at least 0"),
             "norm_lr": (self.norm_lr >= 0, "at least 0"),
+            "plain": (0 <= self.plain <= 1, "from 0 to 1"),
             "workers": (self.workers >= 0, "at least 0"),
             "weight_decay": (self.weight_decay >= 0, "at least 0"),
             "seed": (0 <= self.seed < 2**32, "from 0 to 2^32 - 1"),
