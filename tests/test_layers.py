@@ -43,7 +43,10 @@ BELOW: dict[str, set[str]] = {
     # the public face, and what rows say of weights and runtimes
     "evaluate": {"", "image", "classic", "metrics", "weights", "runtime", "bitstream"},
     "train": {"weights", "runtime", "systems", "entropy", "transforms", "coding", "bitstream"},
-    "cli": {"", "metrics", "codec", "opened", "image", "weights", "systems", "classic", "evaluate", "bitstream"},
+    "cli": {
+        "", "metrics", "codec", "opened", "image", "weights", "runtime", "systems", "classic", "evaluate",
+        "bitstream",
+    },
     "__main__": {"cli"},
     "": {"codec", "opened", "targets", "weights"},  # the public face, latens/__init__.py
 }  # fmt: skip

@@ -45,13 +45,12 @@ from latens.transforms.cost import scale_after
 from latens.transforms.gains import lambda_of, level_of
 from latens.weights.package import load, pack
 from latens.weights.package import retire as put_away
-from latens.weights.shelf import LADDER, TUNES, RatePoint
+from latens.weights.shelf import LADDER, TUNED, TUNES, RatePoint
 
 SHELF = Path(latens.__file__).parent / "weights"
 STORAGES = ("fitted", "float16")  # the smallest first
 UNUSED = 1e-5  # mean |symbol| of a latent that is dropped
 TOLERANCE = 0.001  # of the Lagrangian, for the smaller storage
-TUNED = {"mse": "psnr", "ms-ssim": "ms-ssim"}  # what weights of a metric are shipped as
 DISTORTION: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
     "mse": lambda a, b: float(((a.astype(float) - b) ** 2).mean()),
     "ms-ssim": lambda a, b: 1 - ms_ssim(a, b),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from collections.abc import Iterator
@@ -65,6 +64,7 @@ def evaluate(
     from latens.evaluate import runner
     from latens.evaluate.codecs import find
     from latens.evaluate.curves import measured, write_summaries
+    from latens.runtime.cores import cores
 
     options.searching(effort)
     specs, missing = chosen_codecs(codec, effort)
@@ -149,11 +149,6 @@ def _ladders(given: list[str]) -> dict[str, tuple[float, ...]]:
         if not equals:
             raise UsageError(f"setting is {words!r}, and must be CODEC=NUMBER[,NUMBER...], such as jpeg=20,50,80")
     return ladders
-
-
-def cores() -> int:
-    """That this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager

@@ -43,13 +43,14 @@ def report(
       latens report results --anchors kodak
       latens report results --anchors kodak --anchor vtm --show bpg --show balle2017 -o page.html
     """
-    from latens.cli.eval import cores, progress_bar
+    from latens.cli.eval import progress_bar
     from latens.errors import UsageError
     from latens.evaluate.curves import measured, published, together
     from latens.evaluate.gallery import pictures as gallery
     from latens.evaluate.page import render
     from latens.evaluate.payload import payload
     from latens.evaluate.results import Results
+    from latens.runtime.cores import cores
 
     options.check_range("max-size", max_size, 1)
     target = str(out or results / "report.html")

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 import onnxruntime
 
 from latens.errors import WeightsError
-
-
-def _cores() -> int:
-    """Those that this process may use: two threads on one core wait for each other."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+from latens.runtime.cores import cores
 
 
 class OnnxNetwork:
@@ -25,7 +19,7 @@ class OnnxNetwork:
 
     def __init__(self, graph: bytes, threads: int = 0) -> None:
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or _cores()
+        options.intra_op_num_threads = threads or cores()  # two threads on one core wait for each other
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # a busy core costs all of them
         options.log_severity_level = 3
         options.enable_cpu_mem_arena = False  # pictures differ in size: freed memory goes back

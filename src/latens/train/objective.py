@@ -11,6 +11,7 @@ from latens.train.losses import distortion
 from latens.train.noise import Trainable
 from latens.train.options import Options
 from latens.train.parallel import ALONE, Share
+from latens.transforms.gains import lambda_of
 
 
 class Objective(nn.Module):
@@ -62,10 +63,11 @@ class Objective(nn.Module):
         return (part + share.uniform((len(x),), generator, x.device)) / whole * (levels - 1)
 
     def _lambda(self, level: Tensor | None) -> Tensor | float:
-        options, last = self.options, self.module.model.levels - 1
+        options, levels = self.options, self.module.model.levels
         if level is None:
             return options.lmbda
-        return options.lowest_lmbda * (options.lmbda / options.lowest_lmbda) ** (level / last)
+        lmbda: Tensor = lambda_of(level, levels, options.lowest_lmbda, options.lmbda)
+        return lmbda
 
     def _weight(self, level: Tensor | None) -> Tensor | float:
         """Of a picture in the loss: R + lambda D grows like the root of lambda, and every rate counts alike."""

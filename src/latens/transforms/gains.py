@@ -12,8 +12,8 @@ between, linearly: ``level = quality / 100 * (levels - 1)``.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -23,9 +23,9 @@ def level_of(quality: float, levels: int) -> float:
     return quality / 100 * (levels - 1)
 
 
-def lambda_of(level: float, levels: int, lowest: float, highest: float) -> float:
-    """The lambda that a level is trained for."""
-    return math.exp(math.log(lowest) + level / (levels - 1) * math.log(highest / lowest))
+def lambda_of(level: Any, levels: int, lowest: float, highest: float) -> Any:
+    """The lambda that a level is trained for; ``level`` may be a number or a tensor, and so is the lambda."""
+    return lowest * (highest / lowest) ** (level / (levels - 1))
 
 
 @dataclass(frozen=True, eq=False)

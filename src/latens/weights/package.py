@@ -111,7 +111,7 @@ class Weights:
         levels = self.card.get("lmbdas")
         if quality is None or not levels:
             return self.card.get("lmbda")
-        return lambda_of(level_of(quality, len(levels)), len(levels), levels[0], levels[-1])
+        return float(lambda_of(level_of(quality, len(levels)), len(levels), levels[0], levels[-1]))
 
     @cached_property
     def g_a(self) -> PixelNetwork:

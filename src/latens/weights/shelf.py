@@ -13,7 +13,8 @@ from latens.errors import UnknownModelError, UsageError, WeightsError
 HERE = Path(__file__).parent
 
 
-TUNES = ("psnr", "ms-ssim")  # what weights were trained for; the first unless another is asked for
+TUNED = {"mse": "psnr", "ms-ssim": "ms-ssim"}  # by the metric that weights were trained with
+TUNES = tuple(TUNED.values())  # the first unless another is asked for
 LADDER = (5.0, 20.0, 35.0, 50.0, 65.0, 80.0, 95.0)  # qualities at which variable rate is measured
 
 
@@ -159,7 +160,7 @@ def _tune_of(path: Path) -> str:
     """What a weights file says that it was trained for."""
     from latens.weights.package import load
 
-    return "ms-ssim" if load(path).card.get("metric") == "ms-ssim" else TUNES[0]
+    return TUNED[load(path).card.get("metric", "mse")]
 
 
 def describe(code: str, fingerprint: bytes) -> tuple[ModelInfo | None, RatePoint | None]:
