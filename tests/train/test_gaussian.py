@@ -7,8 +7,9 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs PyTorch")
 
-from latens.entropy.scales import COUNT, gaussian_pmf, position, sigmas  # noqa: E402
-from latens.train.gaussian import LIMIT, GaussianConditional  # noqa: E402
+from latens.entropy.scales import COUNT, SMALLEST, STEP, gaussian_pmf, position, sigmas  # noqa: E402
+from latens.train.gaussian import LIMIT, GaussianConditional, _Bits, _erfcx  # noqa: E402
+from latens.transforms.gradients import lower_bound  # noqa: E402
 
 PRIOR = GaussianConditional()
 
@@ -63,3 +64,40 @@ def test_a_scale_outside_the_table_is_not_led_further_away(value: float, scale: 
     scales = torch.tensor([scale], requires_grad=True)
     (gradient,) = torch.autograd.grad(PRIOR.bits(torch.tensor([value]), scales).sum(), [scales])
     assert float(gradient) == 0
+
+
+def written_out(values: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+    """The same bits, for autograd: -log2 of the mass, from logarithms."""
+    position = -lower_bound(-lower_bound(scale, 0.0), 1.0 - COUNT)
+    sigma, distance = SMALLEST * torch.exp(STEP * position), values.abs()
+    near = torch.special.log_ndtr((0.5 - distance) / sigma)
+    far = torch.special.log_ndtr((-0.5 - distance) / sigma)
+    bits = -(near + torch.log(-torch.expm1(far - near))) / math.log(2)
+    excess = (bits - LIMIT).clamp_min(0) * math.log(2)
+    return bits.clamp_max(LIMIT) + torch.log2(1 + excess)
+
+
+def test_bits_and_gradients_are_those_of_the_formula_written_out() -> None:
+    torch.manual_seed(0)
+    scale = torch.rand(20_000) * 80 - 8  # some outside the table
+    values = torch.randn(20_000) * torch.exp(STEP * scale.clamp(0, COUNT)) * SMALLEST * 4  # some far out
+    found = []
+    for play, kind in ((PRIOR.bits, torch.float32), (written_out, torch.float64)):
+        inputs = [one.to(kind).requires_grad_() for one in (values, scale)]
+        bits = play(*inputs)
+        upstream = torch.linspace(-1, 2, len(bits), dtype=kind)
+        found.append([bits, *torch.autograd.grad(bits, inputs, upstream)])
+    for mine, other in zip(*found, strict=True):
+        assert mine.dtype == torch.float32 and other.abs().max() > 0.5
+        torch.testing.assert_close(mine.double(), other, rtol=1e-3, atol=1e-5)
+
+
+def test_the_written_gradient_of_the_bits_is_that_of_their_values() -> None:
+    values = torch.tensor([-2.0, 0.1, 0.4, 1.0, 3.0, 30.0, 100.0], dtype=torch.float64, requires_grad=True)
+    scale = torch.tensor([12.0, 1.0, 20.0, 60.0, 30.0, 8.0, 40.0], dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(_Bits.apply, (values, scale))
+
+
+def test_the_scaled_error_function_is_pytorchs() -> None:
+    x = torch.cat([torch.linspace(-4, 30, 10_001), torch.logspace(1, 7, 101)])
+    torch.testing.assert_close(_erfcx(x).double(), torch.special.erfcx(x.double()), rtol=1e-5, atol=0)
