@@ -21,6 +21,7 @@ import numpy as np
 
 from latens.entropy.integer import IntegerNetwork
 from latens.entropy.order import Step
+from latens.entropy.planes import convolved
 from latens.transforms import MaskedConv
 
 BLOCKS = (4, 2, 1)  # steps that taps are computed for at once; the last is 1
@@ -50,7 +51,7 @@ class Serial:
     def __init__(
         self, context: IntegerNetwork, parameters: IntegerNetwork, psi: np.ndarray, steps: Sequence[Step]
     ) -> None:
-        self.context, self.parameters, self.steps = context, parameters, steps
+        self.context, self.parameters, self.psi, self.steps = context, parameters, psi, steps
         self.ends = np.cumsum([0, *(len(step[-1]) for step in steps)]).tolist()
         self.step = 0
         masked, taken = context.stages[0].layer, context.integers[0].kernel  # (taps, M, outputs)
@@ -60,13 +61,12 @@ class Serial:
             (block, np.ascontiguousarray(seen[:, taps]), taken[taps].reshape(-1, masked.outputs))
             for block, taps in shared(lags)
         ]
+        self.ahead: dict[int, tuple[int, np.ndarray]] = {}  # by block: sums (n, outputs) from a position on
         self.activations = np.zeros((len(seen) + 1, masked.inputs), np.float32)  # the last: beyond the plane
-        self.sums = np.zeros((len(seen), masked.outputs), np.float32)
-        r, c = (np.concatenate([step[at].ravel() for step in steps]) for at in (-2, -1))
-        self.psi = np.ascontiguousarray(psi[0].transpose(1, 2, 0)[r, c])  # (positions, C)
-        kernel, width = parameters.integers[0].kernel[0], self.psi.shape[1]
-        self.of_psi = parameters.entered(self.psi, slice(0, width)) @ kernel[:width]
+        kernel, width = parameters.integers[0].kernel[0], psi.shape[1]
         self.kernel, self.rest = kernel[width:], slice(width, None)
+        entered = parameters.entered(psi[0].transpose(1, 2, 0), slice(0, width))
+        self.of_psi = convolved(entered, kernel[None, :width])  # (H, W, outputs)
 
     def __call__(self, y_hat: np.ndarray, step: Step) -> np.ndarray:
         """float32 (1, outputs, n, 1) at the next step's n positions, from latents (1, M, H, W) before it."""
@@ -75,16 +75,26 @@ class Serial:
         if now:
             before = y_hat[self.steps[now - 1]][0, :, :, 0].T  # (n, M)
             self.activations[self.ends[now - 1] : self.ends[now]] = self.context.entered(before)
-        for block, seen, kernel in self.blocks:
-            if now % block == 0:
-                due = slice(self.ends[now], self.ends[min(now + block, len(self.steps))])
-                met = np.take(self.activations, seen[due], axis=0)  # (n, taps, M)
-                self.sums[due] += met.reshape(len(met), -1) @ kernel
-        here = slice(self.ends[now], self.ends[now + 1])
-        found = self.context.concluded(self.sums[here][:, None], None)[0, :, :, 0].T  # (n, outputs)
+        found = self.context.concluded(self._sums(now)[:, None], None)[0, :, :, 0].T  # (n, outputs)
         sums = self.parameters.entered(found, self.rest) @ self.kernel
-        sums += self.of_psi[here]
-        return self.parameters.concluded(sums[:, None], self.psi[here].T[None, :, :, None])
+        sums += self.of_psi[step[-2][:, 0], step[-1][:, 0]]
+        return self.parameters.concluded(sums[:, None], self.psi[step])
+
+    def _sums(self, now: int) -> np.ndarray:
+        """What the mask's taps sum up to at a step's positions: (n, outputs)."""
+        first, end = self.ends[now : now + 2]
+        parts = []
+        for number, (block, seen, kernel) in enumerate(self.blocks):
+            if now % block == 0:
+                last = self.ends[min(now + block, len(self.steps))]
+                met = np.take(self.activations, seen[first:last], axis=0)  # (n of them all, taps, M)
+                self.ahead[number] = first, met.reshape(len(met), -1) @ kernel
+            start, product = self.ahead[number]
+            parts.append(product[first - start : end - start])
+        total, *others = parts
+        for part in others:
+            total += part
+        return total
 
 
 def neighbours(layer: MaskedConv, steps: Sequence[Step], rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
