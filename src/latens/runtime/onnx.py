@@ -8,6 +8,7 @@ import onnxruntime
 from latens.errors import WeightsError
 from latens.runtime.cores import cores
 from latens.transforms import Network
+from latens.transforms.onnx_phases import in_phases
 from latens.transforms.strips import widest
 
 KEPT = 1 << 23  # values in the widest plane of a picture whose memory is kept for the next one: 32 MiB of float32
@@ -35,8 +36,9 @@ class OnnxNetwork:
         self._shrinking = onnxruntime.RunOptions()
         self._shrinking.add_run_config_entry(*SHRINK)
         try:
+            graph = in_phases(network, graph)
             self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # the runtime's own types are not public
+        except Exception as error:  # the runtime's own types are not public, and a graph may be none
             raise WeightsError(f"a network cannot be loaded: {str(error).splitlines()[0]}") from error
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
