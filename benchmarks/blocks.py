@@ -76,7 +76,7 @@ def transforms(c: int, blocks: Network) -> tuple[Network, Network]:
 
 def milliseconds(network: Network, shape: tuple[int, ...], threads: int, runs: int) -> float:
     graph = to_onnx(network, arrays(build(network)), "float32")
-    run, x = OnnxNetwork(graph, threads=threads), np.random.default_rng(0).random(shape, np.float32)
+    run, x = OnnxNetwork(network, graph, threads), np.random.default_rng(0).random(shape, np.float32)
     run(x)
     times = []
     for _ in range(runs):

@@ -49,7 +49,7 @@ def everywhere(layer: Conv | Deconv, integers: bool) -> Sums:
     graph = to_onnx((layer,), [{"weight": weight, "bias": bias}], "float32")
     pad, tensors = layer.kernel // 2, (torch.from_numpy(x), torch.from_numpy(weight))
     for threads in (1, 2):
-        found[f"onnxruntime {threads}"] = OnnxNetwork(graph, threads=threads)(x)
+        found[f"onnxruntime {threads}"] = OnnxNetwork((layer,), graph, threads=threads)(x)
         torch.set_num_threads(threads)
         if isinstance(layer, Deconv):
             out = torch.nn.functional.conv_transpose2d(*tensors, stride=2, padding=pad, output_padding=1)

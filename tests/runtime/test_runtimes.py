@@ -4,6 +4,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -69,6 +70,18 @@ def test_threads_may_share_a_network(runtime: str, weights: Weights) -> None:
         found = list(pool.map(network, x))
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-4)
+
+
+def test_memory_is_kept_for_the_next_small_picture_and_given_back_after_a_large_one(weights: Weights) -> None:
+    """Of 768x512 pixels, and of ten times as many."""
+    from latens.runtime.onnx import SHRINK, OnnxNetwork
+
+    network = OnnxNetwork(weights.model.networks()["g_s"], weights.members["g_s.onnx"], 1)
+    seen = []
+    network._session = SimpleNamespace(run=lambda names, given, options: seen.append(options) or [given["x"]])
+    for rows in (32, 320):
+        network(np.zeros((1, weights.model.M, rows, 48), np.float32))
+    assert seen[0] is None and seen[1].get_run_config_entry(SHRINK[0]) == SHRINK[1]
 
 
 def test_what_is_no_graph_is_refused(runtime: str, weights: Weights) -> None:

@@ -48,7 +48,7 @@ def both(network: Network, x: np.ndarray, storage: str = "float32") -> tuple[np.
     module = random_module(network)
     with torch.no_grad():
         expected = module(torch.from_numpy(x)).numpy()
-    found = OnnxNetwork(to_onnx(network, arrays(module), storage), threads=1)(x)  # type: ignore[arg-type]
+    found = OnnxNetwork(network, to_onnx(network, arrays(module), storage), threads=1)(x)  # type: ignore[arg-type]
     assert found.dtype == np.float32 and found.shape == expected.shape
     return found, expected
 
@@ -177,8 +177,8 @@ def test_a_graph_of_stepped_weights_computes_with_them_and_gives_them_back() -> 
         for name, array in expected.items():
             np.testing.assert_array_equal(found[name], array.astype(np.float32))
     x = sample(1, 3, 16, 16)
-    expected_y = OnnxNetwork(plain, threads=1)(x)
-    np.testing.assert_allclose(OnnxNetwork(graph, threads=1)(x), expected_y, rtol=1e-6, atol=1e-9)
+    expected_y = OnnxNetwork(network, plain, threads=1)(x)
+    np.testing.assert_allclose(OnnxNetwork(network, graph, threads=1)(x), expected_y, rtol=1e-6, atol=1e-9)
 
 
 def test_planes_are_bytes_and_what_exceeds_them() -> None:
@@ -206,4 +206,4 @@ def test_weights_in_int8_alone_are_too_coarse_to_be_restored() -> None:
 
 def test_a_graph_that_is_none_is_refused() -> None:
     with pytest.raises(WeightsError, match="a network cannot be loaded"):
-        OnnxNetwork(b"not a graph")
+        OnnxNetwork((), b"not a graph")

@@ -182,32 +182,38 @@ class IntegerNetwork:
         """
         first, masked = inputs[0], self.stages[0].layer
         if isinstance(masked, MaskedConv):
-            plane = self._entered(seen_before(masked, first, inputs[1]))  # (n, taps, inputs)
-            return self._run(plane, first)
+            seen = self.entered(seen_before(masked, first, inputs[1]))  # (n, taps, inputs)
+            kernel = self.integers[0].kernel.reshape(-1, masked.outputs)
+            return self.concluded((seen.reshape(len(seen), -1) @ kernel)[:, None], None)
         if len(inputs) > 1:  # joined where their channels stand together
             first = np.concatenate([one[0].transpose(1, 2, 0) for one in inputs], 2).transpose(2, 0, 1)[None]
-        return in_strips(self.network, lambda x: self._run(self._entered(x[0].transpose(1, 2, 0)), x), first)
+        return in_strips(self.network, self._run, first)
 
-    def _run(self, plane: np.ndarray, first: np.ndarray) -> np.ndarray:
-        """The stages, from activations (H, W, inputs)."""
-        for number, (stage, found) in enumerate(zip(self.stages, self.integers, strict=True)):
-            match stage.layer:
-                case MaskedConv():
-                    kernel = found.kernel.reshape(-1, found.kernel.shape[2])
-                    sums = (plane.reshape(len(plane), -1) @ kernel)[:, None]  # (n, 1, outputs)
-                case Deconv():
-                    sums = deconvolved(stage.layer, plane, found.kernel)
-                case _:
-                    sums = convolved(plane, found.kernel)
-            plane = self._finished(sums, number)
-        return self._predictions(plane.transpose(2, 0, 1)[None], first)
+    def _run(self, x: np.ndarray) -> np.ndarray:
+        return self.concluded(self._sums(self.entered(x[0].transpose(1, 2, 0)), 0), x)
 
-    def _entered(self, x: np.ndarray) -> np.ndarray:
-        """(..., inputs): fixed-point values as activations."""
-        a: np.ndarray = x * self._scale
+    def entered(self, x: np.ndarray, channels: slice = slice(None)) -> np.ndarray:
+        """Fixed-point values (..., inputs) as activations; or those of some of the inputs' channels."""
+        high = self._high[channels]
+        a: np.ndarray = x * self._scale[channels]
         a += np.float32(0.5)
         np.floor(a, out=a)
-        return np.clip(a, -self._high, self._high, out=a)
+        return np.clip(a, -high, high, out=a)
+
+    def concluded(self, sums: np.ndarray, given: np.ndarray | None) -> np.ndarray:
+        """What becomes of the first stage's sums (H, W, outputs), used up: float32 (1, outputs, H', W').
+
+        given: (1, C, H', W'), what the network corrects, if it does.
+        """
+        plane = self._finished(sums, 0)
+        for number in range(1, len(self.stages)):
+            plane = self._finished(self._sums(plane, number), number)
+        return self._predictions(plane.transpose(2, 0, 1)[None], given)
+
+    def _sums(self, plane: np.ndarray, number: int) -> np.ndarray:
+        """A stage's sums (H', W', outputs), without bias, from activations (H, W, inputs)."""
+        layer, kernel = self.stages[number].layer, self.integers[number].kernel
+        return deconvolved(layer, plane, kernel) if isinstance(layer, Deconv) else convolved(plane, kernel)
 
     def _finished(self, sums: np.ndarray, number: int) -> np.ndarray:
         """A stage's sums (H, W, outputs), used up: the next one's activations, fixed-point values at the end."""
@@ -218,16 +224,19 @@ class IntegerNetwork:
             return sums
         np.floor(sums, out=sums)
         activation = self.stages[number].activation
-        if isinstance(activation, LeakyReLU):
-            slope = np.float32(2.0**-activation.shift)
-            sums = np.where(sums < 0, np.floor(sums * slope + np.float32(0.5)), sums)
+        if isinstance(activation, LeakyReLU):  # of integers, the larger one
+            sloping = sums * np.float32(2.0**-activation.shift)
+            sloping += np.float32(0.5)
+            np.maximum(sums, np.floor(sloping, out=sloping), out=sums)
         return np.clip(sums, low, high, out=sums)
 
-    def _predictions(self, x: np.ndarray, given: np.ndarray) -> np.ndarray:
+    def _predictions(self, x: np.ndarray, given: np.ndarray | None) -> np.ndarray:
         if self.end is None:
             return x
         means = self.end.means
-        x = x + given[:, : x.shape[1]] if self.end.beside else x.copy()
+        if self.end.beside:
+            assert given is not None
+            x += given[:, : x.shape[1]]
         x[:, :means] = np.floor(x[:, :means] * np.float32(2**FRACTION) + np.float32(0.5)) * np.float32(
             2**-FRACTION
         )

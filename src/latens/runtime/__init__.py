@@ -94,4 +94,4 @@ def _loaded(network: Network, graph: bytes, runtime: Runtime) -> PixelNetwork:
         case _:
             from latens.runtime.onnx import OnnxNetwork
 
-            return OnnxNetwork(graph, runtime.threads)
+            return OnnxNetwork(network, graph, runtime.threads)

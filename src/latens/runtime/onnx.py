@@ -7,26 +7,42 @@ import onnxruntime
 
 from latens.errors import WeightsError
 from latens.runtime.cores import cores
+from latens.transforms import Network
+from latens.transforms.onnx_phases import in_phases
+from latens.transforms.strips import widest
+
+KEPT = 1 << 23  # values in the widest plane of a picture whose memory is kept for the next one: 32 MiB of float32
+SHRINK = "memory.enable_memory_arena_shrinkage", "cpu:0"
 
 
 class OnnxNetwork:
     """An ONNX graph ready to run; (B, C, H, W) float32 in and out.
 
+    The kernel takes long to hand out memory, a tenth of the time of a network and more: what small pictures need
+    is kept. What large ones needed goes back after each.
+
     Args:
-        graph: the serialised ONNX model
+        network: the description
+        graph: the serialised ONNX model made of it
         threads: of this network; 0 is one for every core that the process may use
     """
 
-    def __init__(self, graph: bytes, threads: int = 0) -> None:
+    def __init__(self, network: Network, graph: bytes, threads: int = 0) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or cores()  # two threads on one core wait for each other
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # a busy core costs all of them
         options.log_severity_level = 3
-        options.enable_cpu_mem_arena = False  # pictures differ in size: freed memory goes back
+        self._widest = widest(network)
+        self._shrinking = onnxruntime.RunOptions()
+        self._shrinking.add_run_config_entry(*SHRINK)
         try:
+            graph = in_phases(network, graph)
             self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # the runtime's own types are not public
+        except Exception as error:  # the runtime's own types are not public, and a graph may be none
             raise WeightsError(f"a network cannot be loaded: {str(error).splitlines()[0]}") from error
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
-        return np.asarray(self._session.run(["y"], {"x": np.ascontiguousarray(x, np.float32)})[0])
+        batch, _, rows, columns = x.shape
+        large = batch * rows * columns * self._widest > KEPT
+        x = np.ascontiguousarray(x, np.float32)
+        return np.asarray(self._session.run(["y"], {"x": x}, self._shrinking if large else None)[0])

@@ -29,6 +29,7 @@ from typing import Any, ClassVar
 
 from latens.entropy.channels import Channel, Parameters
 from latens.entropy.order import Step, wavefront
+from latens.entropy.serial import serial
 from latens.systems.balle2018 import FourStages
 from latens.transforms import Conv, Deconv, LeakyReLU, MaskedConv, Network, Predictions
 
@@ -80,14 +81,15 @@ class Minnen2018(FourStages):
         psi = self.side_information(y, channel)
         if not self.context:
             return channel.gaussian(y, "y", self._split(psi))
-        context, parameters = channel.networks["context"], channel.networks["entropy_parameters"]
+        rows, columns = channel.grid(self.stride)
+        steps = wavefront(rows, columns)
+        predicted = serial(channel.networks["context"], channel.networks["entropy_parameters"], psi, steps)
 
         def predict(y_hat: Any, step: Step) -> Parameters:
-            return self._split(parameters(psi[step], context(y_hat, step)))
+            return self._split(predicted(y_hat, step))
 
-        rows, columns = channel.grid(self.stride)
         shape = (psi.shape[0], self.M, rows, columns)
-        return channel.scan(y, "y", wavefront(rows, columns), predict, shape=shape)
+        return channel.scan(y, "y", steps, predict, shape=shape)
 
     def _split(self, predicted: Any) -> Parameters:
         return Parameters(predicted[:, : self.M], predicted[:, self.M :])

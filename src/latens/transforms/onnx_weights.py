@@ -1,8 +1,8 @@
 """Weights as ONNX graphs hold them, read without the package ``onnx``.
 
-A graph is a message of Protocol Buffers: fields, each a key (number and kind) and a value. Of a model the field 7
-is the graph, of which the fields 5 are constants: their sides (1), the type of their numbers (2), and the numbers
-as bytes (9), little-endian.
+A graph is a message of Protocol Buffers (`latens.transforms.onnx_wire`). Of a model the field 7 is the graph, of
+which the fields 5 are constants: their sides (1), the type of their numbers (2), and the numbers as bytes (9),
+little-endian.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from latens.transforms import layers
+from latens.transforms.onnx_wire import fields, read_varint
 
 GRAPH, INITIALIZER, SIDES, KIND, RAW = 7, 5, 1, 2, 9  # fields
 KINDS = {1: "<f4", 3: "<i1", 5: "<i2", 7: "<i8", 10: "<f2"}  # of numbers that `to_onnx` stores
-VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5  # of values
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,40 +75,14 @@ def _sides(value: Any) -> list[int]:
         return [value]
     found, at = [], 0
     while at < len(value):
-        number, at = _varint(value, at)
+        number, at = read_varint(value, at)
         found.append(number)
     return found
 
 
 def _fields(message: bytes, wanted: int) -> Iterator[Any]:
     """The values of the fields of a number: integers, or bytes."""
-    at = 0
-    while at < len(message):
-        key, at = _varint(message, at)
-        kind = key & 7
-        value: Any = None
-        if kind == VARINT:
-            value, at = _varint(message, at)
-        elif kind == BYTES:
-            size, at = _varint(message, at)
-            value, at = message[at : at + size], at + size
-        elif kind in (FIXED64, FIXED32):
-            at += 8 if kind == FIXED64 else 4
-        else:
-            raise ValueError(f"a field of kind {kind}: not a message of Protocol Buffers")
-        if key >> 3 == wanted and value is not None:
-            yield value
-
-
-def _varint(message: bytes, at: int) -> tuple[int, int]:
-    """A number of 7 bits a byte, least first, and where it ends."""
-    number = shift = 0
-    while True:
-        byte = message[at]
-        number, at = number | (byte & 127) << shift, at + 1
-        if byte < 128:
-            return number, at
-        shift += 7
+    return (found.value for found in fields(message) if found.number == wanted and found.value is not None)
 
 
 def from_onnx(network: layers.Network, graph: bytes) -> list[dict[str, np.ndarray]]:
