@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from latens.bitstream import Container, Header, Tile, pack
 from latens.coding import Encoder, symbols_check
 from latens.entropy.channels import Encode
+from latens.entropy.recall import Recalling
 from latens.weights.package import Weights
 
 
@@ -34,6 +36,11 @@ class Analysed:
         """uint8 (H, W, 3), analysed."""
         return cls(weights.g_a(to_network(pixels, weights.model.stride)), pixels, weights)
 
+    @cached_property
+    def networks(self) -> Recalling:
+        """The weights' networks, which remember what they said of this picture."""
+        return Recalling(self.weights.networks)
+
     def header(self, quality: float) -> Header:
         """Of the file of a quality 0..100, of which only variable rate takes notice."""
         height, width = self.pixels.shape[:2]
@@ -49,7 +56,7 @@ class Analysed:
         """The file that a channel makes of latents ``y``, in the form that it takes."""
         weights = self.weights
         encoder = Encoder(weights.tables)
-        channel = play(encoder, weights.priors, header.height, header.width, weights.networks)
+        channel = play(encoder, weights.priors, header.height, header.width, self.networks)
         y_hat = weights.model.code(y, channel)
         tile = Tile(encoder.finish(), symbols_check(np.concatenate(channel.symbols)))
         return Coded(pack(Container(header, (), (tile,))), header, y_hat)
