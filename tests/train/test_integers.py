@@ -152,3 +152,46 @@ def test_silent_channels_and_inputs_do_no_harm() -> None:
     assert np.isfinite(out).all()
     with torch.no_grad():
         assert np.abs(out[:, 4] - module(x[:1])[:, 4].numpy()).max() < 1e-3
+
+
+def one_sided(*shape: int, seed: int) -> "torch.Tensor":
+    """Inputs that are never negative, and alike in all channels: errors of their weights add up."""
+    generator = torch.Generator().manual_seed(seed)
+    common = torch.rand((shape[0], 1, *shape[2:]), generator=generator)
+    return (common * 8 + torch.rand(shape, generator=generator)).round()
+
+
+def heavy_tailed(inputs: int) -> "torch.nn.Module":
+    """A layer of which most weights are small beside the largest: they are left two or three integers."""
+    module = build((Conv(inputs, 8, 1),))
+    with torch.no_grad():
+        weight = torch.randn(8, inputs, 1, 1, generator=torch.Generator().manual_seed(5))
+        module[0].weight.copy_(weight.sign() * weight.abs() ** 4)
+        module[0].bias.zero_()
+    return module
+
+
+def test_weights_are_rounded_together() -> None:
+    """The error of a sum is a fraction of what rounding each weight for itself leaves, on other inputs too."""
+    module, x = heavy_tailed(256), one_sided(4, 256, 12, 12, seed=3)
+    exact = quantise((Conv(256, 8, 1),), module, [(one_sided(8, 256, 12, 12, seed=1),)])
+    weight = module[0].weight.detach().double().numpy()[:, :, 0, 0]
+    unit = np.exp2(np.ceil(np.log2(np.abs(weight).max(1, keepdims=True) / 127)))
+    planes = x.double().numpy()
+    alone = np.einsum("oi,bihw->bohw", np.rint(weight / unit) * unit - weight, planes)
+    with torch.no_grad():
+        together = np.concatenate([exact(one[None].numpy()) for one in x]) - module(x).numpy()
+    assert np.sqrt(np.square(together).mean()) < 0.3 * np.sqrt(np.square(alone).mean())
+
+
+def test_sums_are_right_on_average() -> None:
+    """Through two layers, as far as biases have steps."""
+    network: Network = (Conv(64, 32, 3), LeakyReLU(), Conv(32, 6, 1))
+    torch.manual_seed(4)
+    module, x = build(network), one_sided(6, 64, 10, 10, seed=2)
+    exact = quantise(network, module, [(x,)])
+    with torch.no_grad():
+        expected = module(x).numpy()
+    found = np.concatenate([exact(one[None].numpy()) for one in x])
+    off = np.abs((found - expected).mean((0, 2, 3)))
+    assert (off <= np.exp2(-exact.integers[-1].row("shift").astype(float))).all()

@@ -190,7 +190,7 @@ class IntegerNetwork:
         return in_strips(self.network, self._run, first)
 
     def _run(self, x: np.ndarray) -> np.ndarray:
-        return self.concluded(self._sums(self.entered(x[0].transpose(1, 2, 0)), 0), x)
+        return self.concluded(self.sums(self.entered(x[0].transpose(1, 2, 0)), 0), x)
 
     def entered(self, x: np.ndarray, channels: slice = slice(None)) -> np.ndarray:
         """Fixed-point values (..., inputs) as activations; or those of some of the inputs' channels."""
@@ -205,17 +205,17 @@ class IntegerNetwork:
 
         given: (1, C, H', W'), what the network corrects, if it does.
         """
-        plane = self._finished(sums, 0)
+        plane = self.finished(sums, 0)
         for number in range(1, len(self.stages)):
-            plane = self._finished(self._sums(plane, number), number)
+            plane = self.finished(self.sums(plane, number), number)
         return self._predictions(plane.transpose(2, 0, 1)[None], given)
 
-    def _sums(self, plane: np.ndarray, number: int) -> np.ndarray:
+    def sums(self, plane: np.ndarray, number: int) -> np.ndarray:
         """A stage's sums (H', W', outputs), without bias, from activations (H, W, inputs)."""
         layer, kernel = self.stages[number].layer, self.integers[number].kernel
         return deconvolved(layer, plane, kernel) if isinstance(layer, Deconv) else convolved(plane, kernel)
 
-    def _finished(self, sums: np.ndarray, number: int) -> np.ndarray:
+    def finished(self, sums: np.ndarray, number: int) -> np.ndarray:
         """A stage's sums (H, W, outputs), used up: the next one's activations, fixed-point values at the end."""
         bias, scale, low, high = self.integers[number].floats
         sums += bias

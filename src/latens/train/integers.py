@@ -3,12 +3,15 @@
 He et al. (2022) found that the loss of such a conversion is negligible; `latens.entropy.integer` says what the
 integers compute. How they are chosen, channel by channel:
 
-weights       int8, as large as fits: one step an output channel, max |w| / 127. As activations scale with their
+weights       int8, as large as fits: one step an output channel, max |w| / 127, and rounded together: what one
+              is rounded away, others make up for (GPTQ, Frantar et al. 2023). As activations scale with their
               step, and (leaky) ReLUs are homogeneous, a step may be any real number: the next layer's weights
               absorb it. Only the last layer's steps are powers of two, for its outputs are fixed-point numbers
 activations   of as many binary digits, 8 to 11, as the proof leaves room for; a power of two divides the sums so
               that the largest activation of the calibration pictures just fits, and what is larger is clipped
 the proof     a channel whose sums would still be too large gets a larger step, hence smaller integers
+biases        such that every stage's sums are right on average over the calibration, given the integers before it:
+              rounded weights of one sign on activations of one sign add up (Nagel et al. 2019, section 4.2)
 """
 
 from __future__ import annotations
@@ -19,14 +22,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from latens.entropy.integer import EXACT, FRACTION, IntegerNetwork, Integers, Stage, largest_sum, stages
+from latens.entropy.integer import EXACT, FRACTION, RULE, IntegerNetwork, Integers, Stage, largest_sum, stages
 from latens.errors import InexactError
-from latens.transforms import Deconv, LeakyReLU, MaskedConv, Network
+from latens.transforms import Conv, Deconv, LeakyReLU, MaskedConv, Network
 from latens.transforms import torch_modules as modules
 
 DIGITS = (11, 10, 9, 8)  # of an activation; the first that leaves enough room is taken
 ROOM = 0.02  # of the channels may need a larger step
 HEADROOM = 1.1  # over the largest activation of the calibration
+DAMPING = 0.01  # of the mean second moment
 TOLERANCE = 0.05  # of a channel's largest sum: what the error of weights with an enlarged step may come to
 
 Inputs = tuple[Any, ...]  # of one call of a network
@@ -43,10 +47,12 @@ def quantise(network: Network, module: Any, calibration: list[Inputs]) -> Intege
     into, before, after = _observed(module, chain, calibration)
     entry, step = _entry(chain[0], weights[0], into)
     integers: list[Integers] = []
+    wishes: list[tuple[np.ndarray, np.ndarray]] = []  # weights in steps, and the steps
     largest = entry[1].astype(np.int64)
     for number, (stage, (weight, bias)) in enumerate(zip(chain, weights, strict=True)):
         last = number == len(chain) - 1
         found, unit = _weights(stage, weight * step[:, None], bias, largest, before[number], last)
+        wishes.append((weight * step[:, None] / unit, unit))
         if last:
             shift = np.rint(-np.log2(unit)).astype(np.int64)
             zero = np.zeros_like(shift)
@@ -61,7 +67,94 @@ def quantise(network: Network, module: Any, calibration: list[Inputs]) -> Intege
                 break
         integers.append(_integers(found, total, shift, low, high))
         largest = np.maximum(-low, high)
-    return IntegerNetwork(network, entry, integers)
+    return _settled(IntegerNetwork(network, entry, integers), wishes, module, calibration)
+
+
+def _settled(
+    made: IntegerNetwork, wishes: list[tuple[np.ndarray, np.ndarray]], module: Any, calibration: list[Inputs]
+) -> IntegerNetwork:
+    """The network with weights rounded together and biases set anew, given the integers before them.
+
+    A channel keeps its own where the proof has no room for others. Networks that begin with a masked convolution
+    stay as they are.
+    """
+    if isinstance(made.stages[0].layer, MaskedConv):
+        return made
+    wanted = _means(module, calibration)
+    joined = (torch.cat(inputs, 1).permute(0, 2, 3, 1).cpu().numpy() for inputs in calibration)
+    planes = [made.entered(picture) for pictures in joined for picture in pictures]
+    largest = made.entry[1].astype(np.int64)
+    for number, (stage, (wish, unit)) in enumerate(zip(made.stages, wishes, strict=True)):
+        found = made.integers[number]
+        if isinstance(stage.layer, Conv):
+            weight = _together(wish, _second_moments(stage.layer.kernel, planes))
+            fits = largest_sum(stage.layer, weight, found.row("bias"), largest) < EXACT * 63 // 64
+            made = _with(made, number, np.where(fits, weight, found.weight), found.rule)
+            found = made.integers[number]
+        sums = [made.sums(plane, number) for plane in planes]
+        met = np.mean([one.mean((0, 1), dtype=np.float64) for one in sums], axis=0)
+        shift = found.row("shift")
+        half = np.where((shift > 0) & (number < len(wishes) - 1), 1 << np.maximum(shift - 1, 0), 0)
+        bias = np.rint(wanted[number] / unit - met).astype(np.int64) + half
+        fits = largest_sum(stage.layer, found.weight, bias, largest) < EXACT
+        rule = found.rule.copy()
+        rule[RULE.index("bias")] = np.where(fits, bias, found.row("bias"))
+        made = _with(made, number, found.weight, rule)
+        planes = [made.finished(one, number) for one in sums]
+        largest = found.largest()
+    return made
+
+
+def _with(made: IntegerNetwork, number: int, weight: np.ndarray, rule: np.ndarray) -> IntegerNetwork:
+    """The network with another stage."""
+    integers = [*made.integers[:number], Integers(weight, rule), *made.integers[number + 1 :]]
+    return IntegerNetwork(made.network, made.entry, integers)
+
+
+def _second_moments(kernel: int, planes: list[np.ndarray]) -> np.ndarray:
+    """(n, n), n = taps inputs: products of what a convolution's taps see, every plane (H, W, inputs) alike."""
+    total: np.ndarray = np.zeros(())
+    reach = kernel // 2
+    for plane in planes:
+        height, width, inputs = plane.shape
+        padded = np.pad(plane, ((reach, reach), (reach, reach), (0, 0)))
+        windows = np.lib.stride_tricks.sliding_window_view(padded, (kernel, kernel), (0, 1))  # (H, W, C, k, k)
+        seen = windows.transpose(0, 1, 3, 4, 2).reshape(height * width, kernel * kernel * inputs)
+        total = total + seen.T @ seen / max(float(np.square(plane, dtype=np.float64).sum()), 1.0)
+    return total.astype(np.float64)
+
+
+def _together(wish: np.ndarray, moments: np.ndarray) -> np.ndarray:
+    """int8 weights (taps, inputs, outputs) near ``wish``, each rounded after making up for those before.
+
+    Small is to be the mean square of a sum's error, e^T M e with M the inputs' second moments (Frantar et al.
+    2023, "GPTQ", algorithm 1).
+    """
+    weight = wish.reshape(-1, wish.shape[2]).copy()
+    damped = moments + (DAMPING * np.trace(moments) / len(moments) + 1e-12) * np.eye(len(moments))
+    upper = np.linalg.cholesky(np.linalg.inv(damped)).T
+    for k in range(len(weight)):
+        rounded = np.clip(np.rint(weight[k]), -127, 127)
+        weight[k + 1 :] -= np.outer(upper[k, k + 1 :] / upper[k, k], weight[k] - rounded)
+        weight[k] = rounded
+    return weight.reshape(wish.shape).astype(np.int8)
+
+
+@torch.no_grad()
+def _means(module: Any, calibration: list[Inputs]) -> list[np.ndarray]:
+    """Of every convolution's outputs, by channel, mean over the calibration, float64."""
+    seen = []
+    for inputs in calibration:
+        x, means = torch.cat(inputs, 1), []
+        for layer in module.children():
+            if isinstance(layer, modules.Predictions):
+                break
+            x = layer(x)
+            if isinstance(layer, modules.Conv | modules.Deconv):
+                means.append(x.double().mean((0, 2, 3)).cpu().numpy())
+        seen.append((len(x), means))
+    weights = [count for count, _ in seen]
+    return [np.average([means[k] for _, means in seen], axis=0, weights=weights) for k in range(len(seen[0][1]))]
 
 
 def _convolutions(module: Any) -> list[Any]:
