@@ -24,6 +24,7 @@ from rich.console import Console
 from rich.table import Table
 from skimage import data
 
+from latens.codec import DEFAULT_MODEL
 from latens.image import read_picture
 from latens.latents import Analysed, synthesised
 from latens.metrics import psnr
@@ -132,7 +133,7 @@ def pictures(folder: Path | None) -> Iterator[tuple[str, np.ndarray]]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="folder of PNG files")
-    parser.add_argument("--model", default="minnen2018", help="a shipped model of variable rate, or an .ltm file")
+    parser.add_argument("--model", default=DEFAULT_MODEL, help="a shipped model of variable rate, or an .ltm file")
     parser.add_argument("--step", type=float, default=5.0)
     parser.add_argument("--all", action="store_true", help="steps of 1")
     parser.add_argument("--out", type=Path, help="JSON to write")

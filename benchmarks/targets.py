@@ -27,6 +27,7 @@ from rich.table import Table
 from skimage import data as samples
 
 import latens
+from latens.codec import DEFAULT_MODEL
 from latens.errors import TargetError
 from latens.latents import Analysed, synthesised
 from latens.metrics import ms_ssim, psnr
@@ -136,7 +137,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tar", type=Path, help="a tar of pictures")
     parser.add_argument("--pictures", type=int, default=50)
-    parser.add_argument("--model", default="minnen2018", help="a shipped model, or an .ltm file")
+    parser.add_argument("--model", default=DEFAULT_MODEL, help="a shipped model, or an .ltm file")
     parser.add_argument("--out", type=Path, help="JSON to write")
     given = parser.parse_args()
     found: list[Outcome] = []
