@@ -77,17 +77,17 @@ def names(model: ModelInfo, point: RatePoint) -> list[tuple[str, float]]:
 
 
 def main() -> None:
-    jobs: list[tuple[str, np.ndarray, Path | None, str | Path, float]] = [
-        (f"tiny-{name}", picture, tiny(), tiny(), 50.0) for name, picture in PICTURES.items()
+    jobs: list[tuple[str, np.ndarray, Path | None, str | Path, float, str | None]] = [
+        (f"tiny-{name}", picture, tiny(), tiny(), 50.0, None) for name, picture in PICTURES.items()
     ]
     for model in shipped():
         for point in model.points:
             for name, quality in names(model, point):
-                jobs.append((name, PICTURES["odd"], None, model.id, quality))
-    for name, picture, weights, chosen, quality in jobs:
+                jobs.append((name, PICTURES["odd"], None, model.id, quality, point.tune))
+    for name, picture, weights, chosen, quality, tune in jobs:
         path = HERE / f"{name}.ltn"
         if not path.exists():
-            path.write_bytes(latens.encode(picture, quality=quality, model=chosen))
+            path.write_bytes(latens.encode(picture, quality=quality, model=chosen, tune=tune))
             path.with_suffix(".crc").write_text(symbols_crc(path, weights) + "\n")
             print("made", path.name)
 
