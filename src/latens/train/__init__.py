@@ -6,6 +6,7 @@
     sources.py      where pictures lie: folders, tar shards, URLs
     data.py         pictures in memory, crops by (seed, step)
     stream.py       pictures read while training goes on
+    plain.py        plain ground in crops
     density.py      the factorised piecewise-linear density (Balle 2017, appendix)
     noise.py        the training channel, and a model played over it
     losses.py       MSE, MS-SSIM, perceptual transforms
@@ -22,5 +23,6 @@
     precision.py    how finely exported weights are stored
     restore.py      .ltm -> weights, to train them further
     prune.py        unused latents dropped
+    shorten.py      residual blocks left out
     run.py          one slice, from options to exported model
 """

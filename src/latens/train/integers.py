@@ -60,7 +60,7 @@ def quantise(network: Network, module: Any, calibration: list[Inputs]) -> Intege
             break
         for digits in DIGITS:
             shift, low, high = _range(stage, unit, after[number], digits)
-            total = _rounded_bias(bias, unit) + np.where(shift > 0, 1 << np.maximum(shift - 1, 0), 0)
+            total = _rounded_bias(bias, unit) + _half(shift)
             step = unit * np.exp2(shift)
             follower, (w, b) = chain[number + 1], weights[number + 1]
             if digits == DIGITS[-1] or _fits(follower, w * step[:, None], b, np.maximum(-low, high)):
@@ -93,9 +93,8 @@ def _settled(
             found = made.integers[number]
         sums = [made.sums(plane, number) for plane in planes]
         met = np.mean([one.mean((0, 1), dtype=np.float64) for one in sums], axis=0)
-        shift = found.row("shift")
-        half = np.where((shift > 0) & (number < len(wishes) - 1), 1 << np.maximum(shift - 1, 0), 0)
-        bias = np.rint(wanted[number] / unit - met).astype(np.int64) + half
+        half = 0 if number == len(wishes) - 1 else _half(found.row("shift"))
+        bias = _rounded_bias(wanted[number] - met * unit, unit) + half
         fits = largest_sum(stage.layer, found.weight, bias, largest) < EXACT
         rule = found.rule.copy()
         rule[RULE.index("bias")] = np.where(fits, bias, found.row("bias"))
@@ -263,6 +262,11 @@ def _weights(
 
 def _rounded_bias(bias: np.ndarray, unit: np.ndarray) -> np.ndarray:
     return np.asarray(np.clip(np.rint(bias / unit), -(2.0**31) + 1, 2.0**31 - 1), np.int64)
+
+
+def _half(shift: np.ndarray) -> np.ndarray:
+    """What a bias needs so that dividing by 2^shift rounds to the nearest integer."""
+    return np.where(shift > 0, 1 << np.maximum(shift - 1, 0), 0)
 
 
 def _range(
