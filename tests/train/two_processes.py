@@ -1,8 +1,10 @@
 """What each process does for test_parallel.py, ``torchrun --nproc-per-node 2 two_processes.py FOLDER``."""
 
+import atexit
 import dataclasses
 import json
 import math
+import os
 import signal
 import sys
 from pathlib import Path
@@ -22,7 +24,17 @@ def reached(engine: Engine) -> dict:
     return {"step": engine.step, "skipped": engine.skipped, "sum": float(weights.double().sum())}
 
 
+def no_thread_is_left() -> None:
+    """Threads of the process group that outlive the interpreter make some exits aborts."""
+    threads = Path("/proc/self/task")  # of Linux
+    names = [path.read_text() for path in threads.glob("*/comm")]
+    if any("gloo" in name for name in names):
+        print(f"threads left at the exit: {names}", file=sys.stderr, flush=True)
+        os._exit(3)
+
+
 def main(folder: Path) -> None:
+    atexit.register(no_thread_is_left)  # registered first, it runs last
     options = Options.load(folder / "options.json")
     results: dict[str, object] = {}
 

@@ -7,6 +7,8 @@ So what is computed does not depend on how many there are, but for the order of 
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -116,7 +118,11 @@ class Processes:
         return value  # type: ignore[return-value]
 
     def leave(self) -> None:
-        """End the company; nothing may be asked of it afterwards."""
+        """End the company; nothing may be asked of it afterwards.
+
+        The networks hold on to the group, and its threads must have ended before the process does, or it aborts.
+        """
         if self.share.parts > 1:
             self.fabric.barrier()  # none goes while another may still be sending
             torch.distributed.destroy_process_group()
+            atexit.register(gc.collect)
