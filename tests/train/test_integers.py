@@ -161,37 +161,52 @@ def one_sided(*shape: int, seed: int) -> "torch.Tensor":
     return (common * 8 + torch.rand(shape, generator=generator)).round()
 
 
-def heavy_tailed(inputs: int) -> "torch.nn.Module":
+def heavy_tailed(layer: Conv | MaskedConv) -> "torch.nn.Module":
     """A layer of which most weights are small beside the largest: they are left two or three integers."""
-    module = build((Conv(inputs, 8, 1),))
+    module = build((layer,))
     with torch.no_grad():
-        weight = torch.randn(8, inputs, 1, 1, generator=torch.Generator().manual_seed(5))
+        weight = torch.randn(module[0].weight.shape, generator=torch.Generator().manual_seed(5))
         module[0].weight.copy_(weight.sign() * weight.abs() ** 4)
         module[0].bias.zero_()
     return module
 
 
-def test_weights_are_rounded_together() -> None:
+def everywhere(exact: IntegerNetwork, x: "torch.Tensor") -> np.ndarray:
+    """What a network says of each of (B, inputs, H, W), at all positions."""
+    batch, _, rows, columns = x.shape
+    if not isinstance(exact.stages[0].layer, MaskedConv):
+        return np.concatenate([exact(one[None].numpy()) for one in x])
+    r, c = np.divmod(np.arange(rows * columns), columns)
+    step = (slice(None), slice(None), r[:, None], c[:, None])
+    return np.concatenate([exact(one[None].numpy(), step) for one in x]).reshape(batch, -1, rows, columns)
+
+
+@pytest.mark.parametrize("layer", [Conv(256, 8, 1), MaskedConv(24, 8, 5)], ids=["conv", "masked"])
+def test_weights_are_rounded_together(layer: Conv | MaskedConv) -> None:
     """The error of a sum is a fraction of what rounding each weight for itself leaves, on other inputs too."""
-    module, x = heavy_tailed(256), one_sided(4, 256, 12, 12, seed=3)
-    exact = quantise((Conv(256, 8, 1),), module, [(one_sided(8, 256, 12, 12, seed=1),)])
-    weight = module[0].weight.detach().double().numpy()[:, :, 0, 0]
-    unit = np.exp2(np.ceil(np.log2(np.abs(weight).max(1, keepdims=True) / 127)))
-    planes = x.double().numpy()
-    alone = np.einsum("oi,bihw->bohw", np.rint(weight / unit) * unit - weight, planes)
+    module, x = heavy_tailed(layer), one_sided(4, layer.inputs, 12, 12, seed=3)
+    exact = quantise((layer,), module, [(one_sided(8, layer.inputs, 12, 12, seed=1),)])
     with torch.no_grad():
-        together = np.concatenate([exact(one[None].numpy()) for one in x]) - module(x).numpy()
+        expected = module(x).numpy()
+        weight = module[0].weight
+        unit = torch.exp2(torch.ceil(torch.log2(weight.abs().flatten(1).amax(1) / 127)))
+        unit = unit.view(-1, *[1] * (weight.ndim - 1))
+        weight.copy_((weight / unit).round() * unit)
+        alone = module(x).numpy() - expected
+    together = everywhere(exact, x) - expected
     assert np.sqrt(np.square(together).mean()) < 0.3 * np.sqrt(np.square(alone).mean())
 
 
-def test_sums_are_right_on_average() -> None:
+@pytest.mark.parametrize(
+    "network", [(Conv(64, 32, 3), LeakyReLU(), Conv(32, 6, 1)), (MaskedConv(64, 32), LeakyReLU(), Conv(32, 6, 1))],
+    ids=["conv", "masked"],
+)  # fmt: skip
+def test_sums_are_right_on_average(network: Network) -> None:
     """Through two layers, as far as biases have steps."""
-    network: Network = (Conv(64, 32, 3), LeakyReLU(), Conv(32, 6, 1))
     torch.manual_seed(4)
     module, x = build(network), one_sided(6, 64, 10, 10, seed=2)
     exact = quantise(network, module, [(x,)])
     with torch.no_grad():
         expected = module(x).numpy()
-    found = np.concatenate([exact(one[None].numpy()) for one in x])
-    off = np.abs((found - expected).mean((0, 2, 3)))
+    off = np.abs((everywhere(exact, x) - expected).mean((0, 2, 3)))
     assert (off <= np.exp2(-exact.integers[-1].row("shift").astype(float))).all()

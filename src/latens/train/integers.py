@@ -16,7 +16,8 @@ biases        such that every stage's sums are right on average over the calibra
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -34,6 +35,16 @@ DAMPING = 0.01  # of the mean second moment
 TOLERANCE = 0.05  # of a channel's largest sum: what the error of weights with an enlarged step may come to
 
 Inputs = tuple[Any, ...]  # of one call of a network
+CONVOLUTIONS = modules.Conv, modules.Deconv, modules.MaskedConv
+
+
+class Observed(NamedTuple):
+    """By channel, over the calibration; lists have an entry a stage."""
+
+    entering: np.ndarray  # the largest magnitude of the inputs
+    sums: list[np.ndarray]  # the largest of the convolution's sums
+    activations: list[np.ndarray]  # the largest after the activation
+    means: list[np.ndarray]  # of the convolution's sums
 
 
 def quantise(network: Network, module: Any, calibration: list[Inputs]) -> IntegerNetwork:
@@ -44,14 +55,14 @@ def quantise(network: Network, module: Any, calibration: list[Inputs]) -> Intege
     """
     chain = stages(network)
     weights = [_taps(stage, layer) for stage, layer in zip(chain, _convolutions(module), strict=True)]
-    into, before, after = _observed(module, chain, calibration)
-    entry, step = _entry(chain[0], weights[0], into)
+    observed = _observed(module, chain, calibration)
+    entry, step = _entry(chain[0], weights[0], observed.entering)
     integers: list[Integers] = []
     wishes: list[tuple[np.ndarray, np.ndarray]] = []  # weights in steps, and the steps
     largest = entry[1].astype(np.int64)
     for number, (stage, (weight, bias)) in enumerate(zip(chain, weights, strict=True)):
         last = number == len(chain) - 1
-        found, unit = _weights(stage, weight * step[:, None], bias, largest, before[number], last)
+        found, unit = _weights(stage, weight * step[:, None], bias, largest, observed.sums[number], last)
         wishes.append((weight * step[:, None] / unit, unit))
         if last:
             shift = np.rint(-np.log2(unit)).astype(np.int64)
@@ -59,7 +70,7 @@ def quantise(network: Network, module: Any, calibration: list[Inputs]) -> Intege
             integers.append(_integers(found, _rounded_bias(bias, unit), shift, zero, zero))
             break
         for digits in DIGITS:
-            shift, low, high = _range(stage, unit, after[number], digits)
+            shift, low, high = _range(stage, unit, observed.activations[number], digits)
             total = _rounded_bias(bias, unit) + _half(shift)
             step = unit * np.exp2(shift)
             follower, (w, b) = chain[number + 1], weights[number + 1]
@@ -67,34 +78,35 @@ def quantise(network: Network, module: Any, calibration: list[Inputs]) -> Intege
                 break
         integers.append(_integers(found, total, shift, low, high))
         largest = np.maximum(-low, high)
-    return _settled(IntegerNetwork(network, entry, integers), wishes, module, calibration)
+    joined = (x.permute(0, 2, 3, 1).cpu().numpy() for x in _joined(chain, calibration))
+    planes = [plane for pictures in joined for plane in pictures]
+    return _settled(IntegerNetwork(network, entry, integers), wishes, observed.means, planes)
 
 
 def _settled(
-    made: IntegerNetwork, wishes: list[tuple[np.ndarray, np.ndarray]], module: Any, calibration: list[Inputs]
+    made: IntegerNetwork,
+    wishes: list[tuple[np.ndarray, np.ndarray]],
+    means: list[np.ndarray],
+    inputs: list[np.ndarray],
 ) -> IntegerNetwork:
     """The network with weights rounded together and biases set anew, given the integers before them.
 
-    A channel keeps its own where the proof has no room for others. Networks that begin with a masked convolution
-    stay as they are.
+    A channel keeps its own where the proof has no room for others. Sums are to have the ``means`` over the
+    ``inputs``, (H, W, inputs) each.
     """
-    if isinstance(made.stages[0].layer, MaskedConv):
-        return made
-    wanted = _means(module, calibration)
-    joined = (torch.cat(inputs, 1).permute(0, 2, 3, 1).cpu().numpy() for inputs in calibration)
-    planes = [made.entered(picture) for pictures in joined for picture in pictures]
+    planes = [made.entered(plane) for plane in inputs]
     largest = made.entry[1].astype(np.int64)
     for number, (stage, (wish, unit)) in enumerate(zip(made.stages, wishes, strict=True)):
         found = made.integers[number]
-        if isinstance(stage.layer, Conv):
-            weight = _together(wish, _second_moments(stage.layer.kernel, planes))
+        if not isinstance(stage.layer, Deconv):
+            weight = _together(wish, _second_moments(stage.layer, planes))
             fits = largest_sum(stage.layer, weight, found.row("bias"), largest) < EXACT * 63 // 64
             made = _with(made, number, np.where(fits, weight, found.weight), found.rule)
             found = made.integers[number]
-        sums = [made.sums(plane, number) for plane in planes]
+        sums = [_sums_of(made, plane, number) for plane in planes]
         met = np.mean([one.mean((0, 1), dtype=np.float64) for one in sums], axis=0)
         half = 0 if number == len(wishes) - 1 else _half(found.row("shift"))
-        bias = _rounded_bias(wanted[number] - met * unit, unit) + half
+        bias = _rounded_bias(means[number] - met * unit, unit) + half
         fits = largest_sum(stage.layer, found.weight, bias, largest) < EXACT
         rule = found.rule.copy()
         rule[RULE.index("bias")] = np.where(fits, bias, found.row("bias"))
@@ -110,15 +122,29 @@ def _with(made: IntegerNetwork, number: int, weight: np.ndarray, rule: np.ndarra
     return IntegerNetwork(made.network, made.entry, integers)
 
 
-def _second_moments(kernel: int, planes: list[np.ndarray]) -> np.ndarray:
+def _seen(layer: Conv | MaskedConv, plane: np.ndarray) -> np.ndarray:
+    """(H, W, taps, inputs), what a convolution's taps see of a plane (H, W, inputs)."""
+    kernel, reach = layer.kernel, layer.kernel // 2
+    padded = np.pad(plane, ((reach, reach), (reach, reach), (0, 0)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (kernel, kernel), (0, 1))  # (H, W, C, k, k)
+    seen = windows.transpose(0, 1, 3, 4, 2).reshape(*plane.shape[:2], kernel * kernel, plane.shape[2])
+    return seen[:, :, : len(layer.offsets)] if isinstance(layer, MaskedConv) else seen
+
+
+def _sums_of(made: IntegerNetwork, plane: np.ndarray, number: int) -> np.ndarray:
+    """The sums (H', W', outputs) of a stage of ``made``, without bias, a masked convolution's at all positions."""
+    layer = made.stages[number].layer
+    if not isinstance(layer, MaskedConv):
+        return made.sums(plane, number)
+    sums: np.ndarray = np.tensordot(_seen(layer, plane), made.integers[number].kernel, 2)
+    return sums
+
+
+def _second_moments(layer: Conv | MaskedConv, planes: list[np.ndarray]) -> np.ndarray:
     """(n, n), n = taps inputs: products of what a convolution's taps see, every plane (H, W, inputs) alike."""
     total: np.ndarray = np.zeros(())
-    reach = kernel // 2
     for plane in planes:
-        height, width, inputs = plane.shape
-        padded = np.pad(plane, ((reach, reach), (reach, reach), (0, 0)))
-        windows = np.lib.stride_tricks.sliding_window_view(padded, (kernel, kernel), (0, 1))  # (H, W, C, k, k)
-        seen = windows.transpose(0, 1, 3, 4, 2).reshape(height * width, kernel * kernel * inputs)
+        seen = _seen(layer, plane).reshape(plane.shape[0] * plane.shape[1], -1)
         total = total + seen.T @ seen / max(float(np.square(plane, dtype=np.float64).sum()), 1.0)
     return total.astype(np.float64)
 
@@ -139,26 +165,8 @@ def _together(wish: np.ndarray, moments: np.ndarray) -> np.ndarray:
     return weight.reshape(wish.shape).astype(np.int8)
 
 
-@torch.no_grad()
-def _means(module: Any, calibration: list[Inputs]) -> list[np.ndarray]:
-    """Of every convolution's outputs, by channel, mean over the calibration, float64."""
-    seen = []
-    for inputs in calibration:
-        x, means = torch.cat(inputs, 1), []
-        for layer in module.children():
-            if isinstance(layer, modules.Predictions):
-                break
-            x = layer(x)
-            if isinstance(layer, modules.Conv | modules.Deconv):
-                means.append(x.double().mean((0, 2, 3)).cpu().numpy())
-        seen.append((len(x), means))
-    weights = [count for count, _ in seen]
-    return [np.average([means[k] for _, means in seen], axis=0, weights=weights) for k in range(len(seen[0][1]))]
-
-
 def _convolutions(module: Any) -> list[Any]:
-    kinds = (modules.Conv, modules.Deconv, modules.MaskedConv)
-    return [layer for layer in module.children() if isinstance(layer, kinds)]
+    return [layer for layer in module.children() if isinstance(layer, CONVOLUTIONS)]
 
 
 def _taps(stage: Stage, layer: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -178,33 +186,40 @@ def _taps(stage: Stage, layer: Any) -> tuple[np.ndarray, np.ndarray]:
     return values
 
 
+def _joined(chain: list[Stage], calibration: list[Inputs]) -> Iterator[Tensor]:
+    """The inputs (B, inputs, H, W) of each call; a masked convolution's second one is a step."""
+    for inputs in calibration:
+        yield inputs[0] if isinstance(chain[0].layer, MaskedConv) else torch.cat(inputs, 1)
+
+
 @torch.no_grad()
-def _observed(
-    module: Any, chain: list[Stage], calibration: list[Inputs]
-) -> tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]:
-    """Largest magnitudes by channel: of the input, of each stage's sums, and after its activation."""
+def _observed(module: Any, chain: list[Stage], calibration: list[Inputs]) -> Observed:
 
     def largest(x: Tensor) -> np.ndarray:
         return np.asarray(x.abs().amax((0, 2, 3)).double().cpu().numpy())
 
-    seen: list[tuple[list[np.ndarray], list[np.ndarray]]] = []
-    for inputs in calibration:
-        masked = isinstance(chain[0].layer, MaskedConv)
-        x = inputs[0] if masked or len(inputs) == 1 else torch.cat(inputs, 1)
-        sums, found = [largest(x)], [largest(x)]
+    counts: list[int] = []
+    calls: list[Observed] = []
+    for x in _joined(chain, calibration):
+        entering, sums, activations, means = largest(x), [], [], []
+        counts.append(len(x))
         for layer in module.children():
             if isinstance(layer, modules.Predictions):
                 break
             x = layer(x)
-            if isinstance(layer, modules.Conv | modules.Deconv | modules.MaskedConv):
+            if isinstance(layer, CONVOLUTIONS):
                 sums.append(largest(x))
-                found.append(sums[-1])
+                activations.append(sums[-1])
+                means.append(np.asarray(x.double().mean((0, 2, 3)).cpu().numpy()))
             else:
-                found[-1] = largest(x)
-        seen.append((sums, found))
-    into, *before = (np.max([sums[k] for sums, _ in seen], axis=0) for k in range(len(chain) + 1))
-    after = [np.max([found[k] for _, found in seen], axis=0) for k in range(1, len(chain) + 1)]
-    return into, before, after
+                activations[-1] = largest(x)
+        calls.append(Observed(entering, sums, activations, means))
+    return Observed(
+        np.max([call.entering for call in calls], axis=0),
+        [np.max(each, axis=0) for each in zip(*(call.sums for call in calls), strict=True)],
+        [np.max(each, axis=0) for each in zip(*(call.activations for call in calls), strict=True)],
+        [np.average(each, axis=0, weights=counts) for each in zip(*(call.means for call in calls), strict=True)],
+    )
 
 
 def _entry(
