@@ -3,15 +3,13 @@
 He et al. (2022) found that the loss of such a conversion is negligible; `latens.entropy.integer` says what the
 integers compute. How they are chosen, channel by channel:
 
-weights       int8, as large as fits: one step an output channel, max |w| / 127, and rounded together: what one
-              is rounded away, others make up for (GPTQ, Frantar et al. 2023). As activations scale with their
+weights       int8, as large as fits: one step an output channel, max |w| / 127. As activations scale with their
               step, and (leaky) ReLUs are homogeneous, a step may be any real number: the next layer's weights
               absorb it. Only the last layer's steps are powers of two, for its outputs are fixed-point numbers
 activations   of as many binary digits, 8 to 11, as the proof leaves room for; a power of two divides the sums so
               that the largest activation of the calibration pictures just fits, and what is larger is clipped
 the proof     a channel whose sums would still be too large gets a larger step, hence smaller integers
-biases        such that every stage's sums are right on average over the calibration, given the integers before it:
-              rounded weights of one sign on activations of one sign add up (Nagel et al. 2019, section 4.2)
+rounding      of weights and biases for their sums over the calibration: `latens.train.rounding`
 """
 
 from __future__ import annotations
@@ -23,15 +21,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from latens.entropy.integer import EXACT, FRACTION, RULE, IntegerNetwork, Integers, Stage, largest_sum, stages
+from latens.entropy.integer import EXACT, FRACTION, IntegerNetwork, Integers, Stage, largest_sum, stages
 from latens.errors import InexactError
-from latens.transforms import Conv, Deconv, LeakyReLU, MaskedConv, Network
+from latens.train.rounding import half_step, rounded_bias, settled
+from latens.transforms import Deconv, LeakyReLU, MaskedConv, Network
 from latens.transforms import torch_modules as modules
 
 DIGITS = (11, 10, 9, 8)  # of an activation; the first that leaves enough room is taken
 ROOM = 0.02  # of the channels may need a larger step
 HEADROOM = 1.1  # over the largest activation of the calibration
-DAMPING = 0.01  # of the mean second moment
 TOLERANCE = 0.05  # of a channel's largest sum: what the error of weights with an enlarged step may come to
 
 Inputs = tuple[Any, ...]  # of one call of a network
@@ -67,11 +65,11 @@ def quantise(network: Network, module: Any, calibration: list[Inputs]) -> Intege
         if last:
             shift = np.rint(-np.log2(unit)).astype(np.int64)
             zero = np.zeros_like(shift)
-            integers.append(_integers(found, _rounded_bias(bias, unit), shift, zero, zero))
+            integers.append(_integers(found, rounded_bias(bias, unit), shift, zero, zero))
             break
         for digits in DIGITS:
             shift, low, high = _range(stage, unit, observed.activations[number], digits)
-            total = _rounded_bias(bias, unit) + _half(shift)
+            total = rounded_bias(bias, unit) + half_step(shift)
             step = unit * np.exp2(shift)
             follower, (w, b) = chain[number + 1], weights[number + 1]
             if digits == DIGITS[-1] or _fits(follower, w * step[:, None], b, np.maximum(-low, high)):
@@ -80,89 +78,7 @@ def quantise(network: Network, module: Any, calibration: list[Inputs]) -> Intege
         largest = np.maximum(-low, high)
     joined = (x.permute(0, 2, 3, 1).cpu().numpy() for x in _joined(chain, calibration))
     planes = [plane for pictures in joined for plane in pictures]
-    return _settled(IntegerNetwork(network, entry, integers), wishes, observed.means, planes)
-
-
-def _settled(
-    made: IntegerNetwork,
-    wishes: list[tuple[np.ndarray, np.ndarray]],
-    means: list[np.ndarray],
-    inputs: list[np.ndarray],
-) -> IntegerNetwork:
-    """The network with weights rounded together and biases set anew, given the integers before them.
-
-    A channel keeps its own where the proof has no room for others. Sums are to have the ``means`` over the
-    ``inputs``, (H, W, inputs) each.
-    """
-    planes = [made.entered(plane) for plane in inputs]
-    largest = made.entry[1].astype(np.int64)
-    for number, (stage, (wish, unit)) in enumerate(zip(made.stages, wishes, strict=True)):
-        found = made.integers[number]
-        if not isinstance(stage.layer, Deconv):
-            weight = _together(wish, _second_moments(stage.layer, planes))
-            fits = largest_sum(stage.layer, weight, found.row("bias"), largest) < EXACT * 63 // 64
-            made = _with(made, number, np.where(fits, weight, found.weight), found.rule)
-            found = made.integers[number]
-        sums = [_sums_of(made, plane, number) for plane in planes]
-        met = np.mean([one.mean((0, 1), dtype=np.float64) for one in sums], axis=0)
-        half = 0 if number == len(wishes) - 1 else _half(found.row("shift"))
-        bias = _rounded_bias(means[number] - met * unit, unit) + half
-        fits = largest_sum(stage.layer, found.weight, bias, largest) < EXACT
-        rule = found.rule.copy()
-        rule[RULE.index("bias")] = np.where(fits, bias, found.row("bias"))
-        made = _with(made, number, found.weight, rule)
-        planes = [made.finished(one, number) for one in sums]
-        largest = found.largest()
-    return made
-
-
-def _with(made: IntegerNetwork, number: int, weight: np.ndarray, rule: np.ndarray) -> IntegerNetwork:
-    """The network with another stage."""
-    integers = [*made.integers[:number], Integers(weight, rule), *made.integers[number + 1 :]]
-    return IntegerNetwork(made.network, made.entry, integers)
-
-
-def _seen(layer: Conv | MaskedConv, plane: np.ndarray) -> np.ndarray:
-    """(H, W, taps, inputs), what a convolution's taps see of a plane (H, W, inputs)."""
-    kernel, reach = layer.kernel, layer.kernel // 2
-    padded = np.pad(plane, ((reach, reach), (reach, reach), (0, 0)))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (kernel, kernel), (0, 1))  # (H, W, C, k, k)
-    seen = windows.transpose(0, 1, 3, 4, 2).reshape(*plane.shape[:2], kernel * kernel, plane.shape[2])
-    return seen[:, :, : len(layer.offsets)] if isinstance(layer, MaskedConv) else seen
-
-
-def _sums_of(made: IntegerNetwork, plane: np.ndarray, number: int) -> np.ndarray:
-    """The sums (H', W', outputs) of a stage of ``made``, without bias, a masked convolution's at all positions."""
-    layer = made.stages[number].layer
-    if not isinstance(layer, MaskedConv):
-        return made.sums(plane, number)
-    sums: np.ndarray = np.tensordot(_seen(layer, plane), made.integers[number].kernel, 2)
-    return sums
-
-
-def _second_moments(layer: Conv | MaskedConv, planes: list[np.ndarray]) -> np.ndarray:
-    """(n, n), n = taps inputs: products of what a convolution's taps see, every plane (H, W, inputs) alike."""
-    total: np.ndarray = np.zeros(())
-    for plane in planes:
-        seen = _seen(layer, plane).reshape(plane.shape[0] * plane.shape[1], -1)
-        total = total + seen.T @ seen / max(float(np.square(plane, dtype=np.float64).sum()), 1.0)
-    return total.astype(np.float64)
-
-
-def _together(wish: np.ndarray, moments: np.ndarray) -> np.ndarray:
-    """int8 weights (taps, inputs, outputs) near ``wish``, each rounded after making up for those before.
-
-    Small is to be the mean square of a sum's error, e^T M e with M the inputs' second moments (Frantar et al.
-    2023, "GPTQ", algorithm 1).
-    """
-    weight = wish.reshape(-1, wish.shape[2]).copy()
-    damped = moments + (DAMPING * np.trace(moments) / len(moments) + 1e-12) * np.eye(len(moments))
-    upper = np.linalg.cholesky(np.linalg.inv(damped)).T
-    for k in range(len(weight)):
-        rounded = np.clip(np.rint(weight[k]), -127, 127)
-        weight[k + 1 :] -= np.outer(upper[k, k + 1 :] / upper[k, k], weight[k] - rounded)
-        weight[k] = rounded
-    return weight.reshape(wish.shape).astype(np.int8)
+    return settled(IntegerNetwork(network, entry, integers), wishes, observed.means, planes)
 
 
 def _convolutions(module: Any) -> list[Any]:
@@ -245,7 +161,7 @@ def _steps(weight: np.ndarray, power_of_two: bool) -> np.ndarray:
 def _sums(stage: Stage, weight: np.ndarray, bias: np.ndarray, unit: np.ndarray, largest: np.ndarray) -> np.ndarray:
     """The largest sums of a stage, with room for the rounding that a shift adds to the bias."""
     integers = np.rint(weight / unit).astype(np.int64)
-    sums = largest_sum(stage.layer, integers, _rounded_bias(bias, unit), largest)
+    sums = largest_sum(stage.layer, integers, rounded_bias(bias, unit), largest)
     return np.asarray(sums * 65 // 64)  # half a step of an activation of 7 digits or more
 
 
@@ -273,15 +189,6 @@ def _weights(
             f"output {worst} of {stage.layer} cannot stay below 2^24 with weights of useful precision"
         )
     return integers.astype(np.int8), unit
-
-
-def _rounded_bias(bias: np.ndarray, unit: np.ndarray) -> np.ndarray:
-    return np.asarray(np.clip(np.rint(bias / unit), -(2.0**31) + 1, 2.0**31 - 1), np.int64)
-
-
-def _half(shift: np.ndarray) -> np.ndarray:
-    """What a bias needs so that dividing by 2^shift rounds to the nearest integer."""
-    return np.where(shift > 0, 1 << np.maximum(shift - 1, 0), 0)
 
 
 def _range(
