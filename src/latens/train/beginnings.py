@@ -99,7 +99,7 @@ def begin_from(module: Trainable, source: Source, x: Tensor, lmbdas: tuple[float
     Raises:
         TrainingError: the transforms g_a and g_s do not agree, or the source has several levels, and others
     """
-    source = _shortened(_narrowed(source, module.model, x), module.model, x)
+    source = _reduced(source, module.model, x)
     if len(source.lmbdas) > 1 and not _same(source.lmbdas, lmbdas):
         raise TrainingError(
             f"{source.name} has {len(source.lmbdas)} levels from lambda {source.lmbdas[0]:g} to "
@@ -163,31 +163,30 @@ def _agrees(part: torch.nn.Module, state: dict[str, Tensor]) -> bool:
     return bool(mine) and mine == {name: value.shape for name, value in state.items()}
 
 
-def _narrowed(source: Source, model: Model, x: Tensor) -> Source:
-    """The source's transforms with only as many latents as ``model`` has, if that is all in which they differ."""
-    wider = source.model
-    if wider is None or wider.M <= model.M:
+def _reduced(source: Source, model: Model, x: Tensor) -> Source:
+    """The source with as few latents and residual blocks as ``model`` has, if its transforms differ in no more."""
+    there = source.model
+    fewer = {size: getattr(model, size, 0) for size in ("M", "n")}
+    fewer = {size: count for size, count in fewer.items() if 0 < count < getattr(there, size, 0)}
+    if there is None or not fewer:
         return source
-    fewer = dataclasses.replace(wider, M=model.M)
-    if any(fewer.networks()[name] != model.networks()[name] for name in ("g_a", "g_s")):
+    reduced = dataclasses.replace(there, **fewer)
+    if any(reduced.networks()[name] != model.networks()[name] for name in ("g_a", "g_s")):
         return source
-    whole = Trainable(wider, source.radius)
-    whole.load_state_dict(source.state, strict=False)
-    state = pruned(whole, most_used(whole, x, model.M))
-    return dataclasses.replace(source, state={k: v for k, v in state.items() if k in source.state}, model=fewer)
-
-
-def _shortened(source: Source, model: Model, x: Tensor) -> Source:
-    """The source with only as many residual blocks as ``model`` has, if that is all in which transforms differ."""
-    longer, blocks = source.model, getattr(model, "n", 0)
-    if longer is None or not 0 < blocks < getattr(longer, "n", 0):
-        return source
-    fewer = dataclasses.replace(longer, n=blocks)  # type: ignore[call-arg]
-    if any(fewer.networks()[name] != model.networks()[name] for name in ("g_a", "g_s")):
-        return source
-    whole = Trainable(longer, source.radius)
-    whole.load_state_dict(source.state, strict=False)
-    shorten(whole, blocks, x[:JUDGES])
+    whole, state = _built(there, source.state, source.radius), source.state
+    if "M" in fewer:
+        state = pruned(whole, most_used(whole, x, model.M))
+        whole = _built(dataclasses.replace(there, M=model.M), state, source.radius)
+    if "n" in fewer:
+        shorten(whole, fewer["n"], x[:JUDGES])
+        state = whole.state_dict()
     transforms = ("networks.g_a.", "networks.g_s.")
-    state = {k: v for k, v in whole.state_dict().items() if k in source.state or k.startswith(transforms)}
-    return dataclasses.replace(source, state=state, model=fewer)
+    state = {k: v for k, v in state.items() if k in source.state or k.startswith(transforms)}
+    return dataclasses.replace(source, state=state, model=reduced)
+
+
+def _built(model: Model, state: dict[str, Tensor], radius: int) -> Trainable:
+    """With what the state says; the rest is as it begins."""
+    module = Trainable(model, radius)
+    module.load_state_dict(state, strict=False)
+    return module
