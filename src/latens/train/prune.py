@@ -44,11 +44,11 @@ def pruned(module: Trainable, keep: Tensor) -> dict[str, Tensor]:
     """The state of transforms, gains and factorised prior with the latents ``keep`` (indices) alone."""
     g_a, g_s = list(module.networks["g_a"]), list(module.networks["g_s"])  # type: ignore[call-overload]
     last = max(k for k, layer in enumerate(g_a) if isinstance(layer, Conv))
-    first = min(k for k, layer in enumerate(g_s) if isinstance(layer, Deconv))
+    first = min(k for k, layer in enumerate(g_s) if isinstance(layer, Conv | Deconv))
     cut: dict[str, tuple[int, ...]] = {
         f"networks.g_a.{last}.weight": (0,),
         f"networks.g_a.{last}.bias": (0,),
-        f"networks.g_s.{first}.weight": (0,),
+        f"networks.g_s.{first}.weight": (0 if isinstance(g_s[first], Deconv) else 1,),
         "priors.y.logits": (0,),
         "gains.gain": (1,),
         "gains.inverse": (1,),
