@@ -79,7 +79,7 @@ def test_overhead_is_32_bytes_and_2_for_the_quality(photograph: np.ndarray, mode
     assert len(data) - len(unpack(data).tiles[0].payload) <= most
 
 
-def test_opening_reads_the_header_and_names_model_and_weights(small: bytes) -> None:
+def test_opening_reads_the_header_and_names_model_and_weights(small: bytes, photograph: np.ndarray) -> None:
     class Counting(io.BytesIO):
         taken = 0
 
@@ -95,7 +95,8 @@ def test_opening_reads_the_header_and_names_model_and_weights(small: bytes) -> N
     assert opened.model is not None and opened.model.id == "latens"
     assert opened.rate_point is not None and opened.rate_point.quality[0] <= 10 < opened.rate_point.quality[1]
     assert opened.header == unpack(small).header
-    assert opened.header.quality in RUNGS  # so small a picture is coded in stairs
+    assert opened.header.quality in RUNGS  # so small a picture is coded in stairs, and larger ones are not
+    assert latens.open(latens.encode(photograph[100:196, 200:296], quality=10)).header.quality == 10
     assert np.array_equal(np.asarray(latens.open(small).decode()), latens.decode(small, output="array"))
 
 

@@ -143,7 +143,9 @@ def test_blocks_that_matter_least_are_left_out(photograph: np.ndarray, silent: i
     shorter = Trainable(LatensFast(C=8, n=2, M=8, Nh=4, P=8), 16)
     names = begin_from(shorter, source, x, (0.02,))
     assert set(names) >= TRANSFORMS | (set() if silent else HYPER)
-    assert torch.allclose(shorter.transformed(x), module.transformed(x), atol=1e-5)
+    found, expected = shorter.transformed(x), module.transformed(x)
+    assert torch.equal(found, expected) or silent  # sums of fewer terms are rounded otherwise
+    assert torch.allclose(found, expected, atol=1e-5)
 
 
 def test_blocks_are_not_added(photograph: np.ndarray) -> None:

@@ -110,7 +110,6 @@ def _joined(chain: list[Stage], calibration: list[Inputs]) -> Iterator[Tensor]:
 
 @torch.no_grad()
 def _observed(module: Any, chain: list[Stage], calibration: list[Inputs]) -> Observed:
-
     def largest(x: Tensor) -> np.ndarray:
         return np.asarray(x.abs().amax((0, 2, 3)).double().cpu().numpy())
 
