@@ -148,11 +148,24 @@ def test_blocks_that_matter_least_are_left_out(photograph: np.ndarray, silent: i
     assert torch.allclose(found, expected, atol=1e-5)
 
 
-def test_blocks_are_not_added(photograph: np.ndarray) -> None:
-    from latens.train.noise import Trainable
+NEW = {3: [True, False, False], 4: [True, False, True, False], 5: [True, True, False, True, False]}
 
-    shorter = Latens(C=8, n=1, M=8, Nh=4, P=8)
-    source = Source("run", Trainable(shorter, 16).state_dict(), (0.02,), shorter, 16)
-    longer = Trainable(dataclasses.replace(shorter, n=2), 16)
-    with pytest.raises(TrainingError, match="n of latens"):
-        begin_from(longer, source, torch.rand(1, 3, 64, 64), (0.02,))
+
+@pytest.mark.parametrize("blocks", NEW)
+def test_blocks_are_added_as_the_identity(photograph: np.ndarray, blocks: int) -> None:
+    """What comes back of pictures is the same to the bit, and the new blocks are between the old ones."""
+    from latens.train.noise import Trainable
+    from latens.transforms.torch_modules import Residual
+
+    torch.manual_seed(3)
+    shorter = Latens(C=8, n=2, M=8, Nh=4, P=8)
+    module = Trainable(shorter, 16)
+    source = Source("run", module.state_dict(), (0.02,), shorter, 16)
+    longer = Trainable(dataclasses.replace(shorter, n=blocks), 16)
+    x = torch.from_numpy(photograph[:128, :256].copy()).permute(2, 0, 1)[None] / 255
+    assert set(begin_from(longer, source, x, (0.02,))) >= TRANSFORMS | HYPER
+    assert torch.equal(longer.transformed(x), module.transformed(x))
+    for name in ("g_a", "g_s"):
+        branches = [layer for layer in longer.networks[name] if isinstance(layer, Residual)]
+        silent = [not bool(layer[-1].weight.any()) for layer in branches[::2]]
+        assert len(branches) == 2 * blocks and silent == NEW[blocks]

@@ -23,6 +23,6 @@
     precision.py    how finely exported weights are stored
     restore.py      .ltm -> weights, to train them further
     prune.py        unused latents dropped
-    shorten.py      residual blocks left out
+    blocks.py       residual blocks left out, or added
     run.py          one slice, from options to exported model
 """

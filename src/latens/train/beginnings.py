@@ -15,12 +15,12 @@ from latens.entropy.order import PASSES
 from latens.errors import TrainingError
 from latens.systems import MODELS, Model
 from latens.train import checkpoint
+from latens.train.blocks import lengthen, shorten
 from latens.train.closed_form import closed_form, rescale
 from latens.train.hyper import rescale_hyper, start_context, start_hyper
 from latens.train.noise import Trainable
 from latens.train.options import Options
 from latens.train.prune import most_used, pruned
-from latens.train.shorten import shorten
 
 HYPER = {"networks.h_a", "networks.h_s"}
 CONTEXT = {"networks.context", "networks.entropy_parameters", *(f"networks.refine{k}" for k in range(PASSES))}
@@ -94,12 +94,13 @@ def begin_from(module: Trainable, source: Source, x: Tensor, lmbdas: tuple[float
     """Take over every network and prior whose layers agree, and return their names; the others begin anew.
 
     Latents are rescaled if the source's lambda was different, or given gains if there are several now; only
-    the most used are kept if this model has fewer of them. Likewise the residual blocks that matter most.
+    the most used are kept if this model has fewer of them. Likewise the residual blocks that matter most; blocks
+    that the source lacks begin as the identity.
 
     Raises:
         TrainingError: the transforms g_a and g_s do not agree, or the source has several levels, and others
     """
-    source = _reduced(source, module.model, x)
+    source = _resized(source, module.model, x)
     if len(source.lmbdas) > 1 and not _same(source.lmbdas, lmbdas):
         raise TrainingError(
             f"{source.name} has {len(source.lmbdas)} levels from lambda {source.lmbdas[0]:g} to "
@@ -115,7 +116,7 @@ def begin_from(module: Trainable, source: Source, x: Tensor, lmbdas: tuple[float
     if not {"networks.g_a", "networks.g_s"} <= set(taken):
         raise TrainingError(
             f"{source.name} trained {source.model or 'a model of other layers'}, and this run is of "
-            f"{module.model}: only M may be smaller, and n of latens"
+            f"{module.model}: only M may be smaller, and the n of latens another"
         )
     for name, part in _parts(module):
         if name in taken:
@@ -163,26 +164,30 @@ def _agrees(part: torch.nn.Module, state: dict[str, Tensor]) -> bool:
     return bool(mine) and mine == {name: value.shape for name, value in state.items()}
 
 
-def _reduced(source: Source, model: Model, x: Tensor) -> Source:
-    """The source with as few latents and residual blocks as ``model`` has, if its transforms differ in no more."""
+def _resized(source: Source, model: Model, x: Tensor) -> Source:
+    """The source with as few latents as ``model`` and as many residual blocks, if transforms differ in no more."""
     there = source.model
-    fewer = {size: getattr(model, size, 0) for size in ("M", "n")}
-    fewer = {size: count for size, count in fewer.items() if 0 < count < getattr(there, size, 0)}
-    if there is None or not fewer:
+    latents, blocks = getattr(model, "M", 0), getattr(model, "n", 0)
+    fewer = {"M": latents} if 0 < latents < getattr(there, "M", 0) else {}
+    other = {"n": blocks} if blocks != getattr(there, "n", 0) else {}
+    if there is None or not (fewer or other):
         return source
-    reduced = dataclasses.replace(there, **fewer)
-    if any(reduced.networks()[name] != model.networks()[name] for name in ("g_a", "g_s")):
+    resized = dataclasses.replace(there, **fewer, **other)
+    if any(resized.networks()[name] != model.networks()[name] for name in ("g_a", "g_s")):
         return source
     whole, state = _built(there, source.state, source.radius), source.state
-    if "M" in fewer:
-        state = pruned(whole, most_used(whole, x, model.M))
-        whole = _built(dataclasses.replace(there, M=model.M), state, source.radius)
-    if "n" in fewer:
-        shorten(whole, fewer["n"], x[:JUDGES])
+    if fewer:
+        state = pruned(whole, most_used(whole, x, latents))
+        whole = _built(dataclasses.replace(there, **fewer), state, source.radius)
+    if other:
+        if blocks < there.n:  # type: ignore[attr-defined]
+            shorten(whole, blocks, x[:JUDGES])
+        else:
+            lengthen(whole, blocks)
         state = whole.state_dict()
     transforms = ("networks.g_a.", "networks.g_s.")
     state = {k: v for k, v in state.items() if k in source.state or k.startswith(transforms)}
-    return dataclasses.replace(source, state=state, model=reduced)
+    return dataclasses.replace(source, state=state, model=resized)
 
 
 def _built(model: Model, state: dict[str, Tensor], radius: int) -> Trainable:
