@@ -65,7 +65,7 @@ class Analysed:
 def synthesised(header: Header, weights: Weights, y_hat: np.ndarray) -> np.ndarray:
     """uint8 (H, W, 3) from decoded latents."""
     x = weights.g_s(restored(header, weights, y_hat))
-    return np.ascontiguousarray(_to_pixels(x)[: header.height, : header.width])
+    return np.ascontiguousarray(to_pixels(x)[: header.height, : header.width])
 
 
 def restored(header: Header, weights: Weights, y_hat: np.ndarray) -> np.ndarray:
@@ -84,7 +84,7 @@ def to_network(pixels: np.ndarray, stride: int) -> np.ndarray:
     return x
 
 
-def _to_pixels(x: np.ndarray) -> np.ndarray:
+def to_pixels(x: np.ndarray) -> np.ndarray:
     """float32 (1, 3, H, W) -> uint8 (H, W, 3), clipped and rounded; ``x`` is used up."""
     np.clip(x, 0, 1, out=x)
     np.multiply(x, 255, out=x)

@@ -7,31 +7,37 @@ compared. lambda is what the weights were trained for at the file's quality (`la
 pixels). Every effort tries what those below it try and keeps the best, so a higher one is never worse.
 
     0        latents are rounded
-    1        and weighed (`latens.entropy.weighing`), their error at `PRICES[0]` bits a squared step
-    2 to 9   and `STEPS` steps, 1 to 32, are taken from there against the error's derivative (`_descent`)
+    1 to 9   and `STEPS` steps, 1 to 32, are taken from there against the error's derivative (`_descent`), symbols
+             being chosen by their bits and their distance from where it leads (`latens.entropy.weighing`)
 
-All of it needs NumPy and the networks, not PyTorch.
+All of it needs NumPy, ONNX Runtime and the networks, not PyTorch.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from itertools import cycle, islice, product
-from typing import NamedTuple
+from itertools import islice
 
 import numpy as np
 
 from latens.entropy.weighing import Weigh, weighed
 from latens.errors import UsageError
-from latens.latents import Analysed, Coded, restored, synthesised, to_network
-from latens.transforms.adjoint import squared_error
+from latens.latents import Analysed, Coded, restored, synthesised, to_network, to_pixels
 
 MOST_EFFORT = 9
 DEFAULT_EFFORT = 1
-PRICES = (40.0, 26.0, 60.0, 90.0)  # bits a squared step of the latents: see docs/effort.md
-STEPS = (1, 2, 3, 5, 8, 12, 20, 32)  # of the efforts from 2 on
-CURVATURES = (16.0, 32.0, 64.0, 8.0)  # half of the second derivative, bits a squared step
+STEPS = (1, 2, 3, 4, 6, 8, 12, 20, 32)  # of the efforts from 1 on
+PRICE = (
+    30.0  # bits that a symbol's squared distance from the aim costs: this and the next three from docs/effort.md
+)
+KEPT = 0.85  # of what the aim was, beside the symbols
+FIRST, AFTER, UNDONE = (
+    0.011,
+    0.9,
+    0.7,
+)  # how far along the derivative; times this after a step, and if it did not help
+DOUBT = 1e-3  # of the Lagrangian of pixels that come with a derivative: they are not to the last bit a decoder's
 ROWS = 256  # of pictures, squared at a time
 
 
@@ -39,13 +45,6 @@ def check_effort(effort: int) -> None:
     """UsageError unless it is one."""
     if effort not in range(MOST_EFFORT + 1):
         raise UsageError(f"effort is {effort}, and must be a whole number from 0 to {MOST_EFFORT}")
-
-
-class Tried(NamedTuple):
-    """A file and its Lagrangian in bits."""
-
-    file: Coded
-    lagrangian: float
 
 
 def coded(analysed: Analysed, quality: float, effort: int = DEFAULT_EFFORT) -> Coded:
@@ -66,50 +65,49 @@ def climbed(analysed: Analysed, quality: float) -> Iterator[Coded]:
     if lmbda is None:
         yield from [rounded] * MOST_EFFORT
         return
-    first = Tried(rounded, lagrangian(rounded, analysed, lmbda))
-    best = min(first, _tried(analysed, first, y, PRICES[0], lmbda), key=lambda tried: tried.lagrangian)
-    yield best.file
-    descent, taken = _descent(analysed, best, lmbda), 0
+    descent, taken = _descent(analysed, rounded, y, lmbda), 0
     for steps in STEPS:
-        (best,) = deque(islice(descent, steps - taken), maxlen=1)
+        (file,) = deque(islice(descent, steps - taken), maxlen=1)
         taken = steps
-        yield best.file
+        yield file
 
 
-def _tried(analysed: Analysed, like: Tried, y: np.ndarray, price: float, lmbda: float) -> Tried:
-    """The file of latents weighed at a price."""
-    file = analysed.coded(like.file.header, weighed(y, price), Weigh)
-    return Tried(file, lagrangian(file, analysed, lmbda))
+def _descent(analysed: Analysed, rounded: Coded, y: np.ndarray, lmbda: float) -> Iterator[Coded]:
+    """The best file after one step against the Lagrangian's derivative, after two, and so on.
 
-
-def _descent(analysed: Analysed, best: Tried, lmbda: float) -> Iterator[Tried]:
-    """The best after one step against the Lagrangian's derivative, after two, and so on.
-
-    A step wants the latents y_hat - g / (2 c), g being the derivative of lambda times the squared error: its least
-    value, were it c (y - ...)^2 in each latent alone. They are weighed as before. A step that does not help is
-    taken back, and the next one is taken with the next c of `CURVATURES`, and after all of them at the next price.
+    A step aims at y_hat + KEPT (aim - y_hat) - size g, where g is the derivative of lambda times the squared error
+    at the latents y_hat of the best file, and the aim before the first step is y; and then chooses symbols. So
+    latents move that were nearly rounded the other way, or that the derivative has long been asking to: all at
+    once would overshoot. A step that does not help is taken back, and a shorter one is taken.
     """
-    header, weights = best.file.header, analysed.weights
-    network = weights.model.networks()["g_s"]
+    header, weights = rounded.header, analysed.weights
     x = to_network(analysed.pixels, 1)
-    trials = cycle(product(PRICES, CURVATURES))
-    price, curvature = next(trials)
+    best, least, aim, size = rounded, np.inf, y, FIRST
     while True:
-        y_hat = best.file.y_hat
-        _, pulled = squared_error(network, weights.synthesis, restored(header, weights, y_hat), x)
-        derivative = restored(header, weights, pulled) * np.float32(lmbda * 255**2 / 3)
-        while best.file.y_hat is y_hat:
-            tried = _tried(analysed, best, y_hat - derivative * np.float32(0.5 / curvature), price, lmbda)
-            if tried.lagrangian < best.lagrangian:
-                best = tried
+        y_hat = best.y_hat
+        x_hat, pulled = weights.squared_error(restored(header, weights, y_hat), x)
+        g = restored(header, weights, pulled) * np.float32(lmbda * 255**2 / 3)
+        if best is rounded:
+            error = difference(analysed.pixels, to_pixels(x_hat))
+            least = (1 - DOUBT) * _lagrangian(rounded, error, lmbda)
+        while best.y_hat is y_hat:
+            wanted = y_hat + np.float32(KEPT) * (aim - y_hat) - np.float32(size) * g
+            tried = analysed.coded(header, weighed(wanted, PRICE), Weigh)
+            reached = lagrangian(tried, analysed, lmbda)
+            if reached < least:
+                best, least, aim, size = tried, reached, wanted, size * AFTER
             else:
-                price, curvature = next(trials)
+                size *= UNDONE
             yield best
 
 
 def lagrangian(file: Coded, analysed: Analysed, lmbda: float) -> float:
     """In bits: what the file takes, and lambda times the squared error of the pixels that it brings."""
-    return 8 * len(file.data) + lmbda * difference(analysed.pixels, pixels_of(file, analysed)) / 3
+    return _lagrangian(file, difference(analysed.pixels, pixels_of(file, analysed)), lmbda)
+
+
+def _lagrangian(file: Coded, error: float, lmbda: float) -> float:
+    return 8 * len(file.data) + lmbda * error / 3
 
 
 def pixels_of(file: Coded, analysed: Analysed) -> np.ndarray:

@@ -28,16 +28,10 @@ class OnnxNetwork:
     """
 
     def __init__(self, network: Network, graph: bytes, threads: int = 0) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or cores()  # two threads on one core wait for each other
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # a busy core costs all of them
-        options.log_severity_level = 3
         self._widest = widest(network)
-        self._shrinking = onnxruntime.RunOptions()
-        self._shrinking.add_run_config_entry(*SHRINK)
+        self._shrinking = shrinking()
         try:
-            graph = in_phases(network, graph)
-            self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+            self._session = session(in_phases(network, graph), threads)
         except Exception as error:  # the runtime's own types are not public, and a graph may be none
             raise WeightsError(f"a network cannot be loaded: {str(error).splitlines()[0]}") from error
 
@@ -46,3 +40,19 @@ class OnnxNetwork:
         large = batch * rows * columns * self._widest > KEPT
         x = np.ascontiguousarray(x, np.float32)
         return np.asarray(self._session.run(["y"], {"x": x}, self._shrinking if large else None)[0])
+
+
+def session(graph: bytes, threads: int) -> onnxruntime.InferenceSession:
+    """A graph on the CPU with so many threads; 0 is one for every core that the process may use."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or cores()  # two threads on one core wait for each other
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # a busy core costs all of them
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+
+
+def shrinking() -> onnxruntime.RunOptions:
+    """For runs after which memory goes back to the system."""
+    options = onnxruntime.RunOptions()
+    options.add_run_config_entry(*SHRINK)
+    return options

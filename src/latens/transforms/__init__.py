@@ -4,6 +4,7 @@
 ``cost``           multiply-adds, parameters, receptive field of a description
 ``strips``         running a description's network over large planes in bounded memory
 ``torch_modules``  description -> PyTorch module, for training (needs the extra ``train``)
+``adjoint``        description + weights -> ONNX graph of a derivative, for the encoder's search
 ``onnx_graph``     description + weights -> ONNX graph, for coding (needs ``onnx`` to build, not to run)
 """
 

@@ -1,10 +1,12 @@
-"""Derivatives of synthesis networks in NumPy: what the encoder's search asks, without a framework for it.
+"""Derivatives of synthesis networks as ONNX graphs: what the encoder's search asks, without a framework for it.
 
-Arrays are (C, H, W), float32. Every layer knows its values and, given them, how a derivative with respect to its
-output becomes one with respect to its input. The convolutions are one matrix product a tap::
+The graph computes a network and then goes back through it: every layer knows its output and, given what it has
+seen, how a derivative by its output becomes one by its input. It is written without the package ``onnx``.
 
-    gather    out[o, i] = sum over taps t and c of w[t, o, c] x[c, s i + t]        Conv, and a Deconv's derivative
-    spread    out[o, s i + t] += sum over c of w[t, o, c] x[c, i]                  Deconv, and a Conv's derivative
+::
+
+    y ---> layer ---> layer ---> ... ---> x_hat      E = sum of ((x_hat - x) inside)^2
+    dE/dy <-- pull <-- pull <--- ... <--- 2 (x_hat - x) inside
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from latens.transforms import onnx_wire as wire
 from latens.transforms.layers import (
     GDN,
     Conv,
@@ -26,49 +29,77 @@ from latens.transforms.layers import (
     Residual,
     Shift,
 )
-from latens.transforms.strips import rows_after, rows_seen
 
-MOST = 1 << 12  # positions of the input that are computed at a time: some 100 to 300 MB are in use then
+INPUTS, OUTPUTS = ("y", "x", "inside"), ("x_hat", "derivative")
 
-Pull = Callable[[np.ndarray], np.ndarray]  # derivative by the output -> by the input
+Pull = Callable[[str], str]  # name of the derivative by the output -> by the input
 
 
-def squared_error(
-    network: Network, weights: Sequence[Mapping[str, Any]], y: np.ndarray, x: np.ndarray
-) -> tuple[float, np.ndarray]:
-    """The sum of (network(y) - x)^2 and its derivative by ``y``: (1, C, h, w), x (1, C', H, W).
+def squared_error(network: Network, weights: Sequence[Mapping[str, Any]]) -> bytes:
+    """A serialised ONNX model of x_hat = network(y) and of the derivative of sum(((x_hat - x) inside)^2) by y.
 
-    x may have fewer rows and columns than the network's output, which are then without error. Strips of rows
-    are computed one after the other, in bounded memory, from all rows that they depend on.
+    Inputs are y (1, C, h, w), x (1, C', H, W) and inside (1, 1, H, W), which weighs the errors; outputs are x_hat
+    (1, C', H, W) and the derivative (1, C, h, w); all float32.
+
+    Args:
+        weights: those of `latens.transforms.onnx_weights`
 
     Raises:
         ValueError: a layer that no synthesis network has
     """
-    rows, columns = y.shape[2:]
-    up = rows_after(network, rows) // rows
-    total, derivative = 0.0, np.zeros_like(y)
-    step = max(1, MOST // columns) * up
-    for start in range(0, x.shape[2], step):
-        end = min(start + step, x.shape[2])
-        first, last = rows_seen(network, start, end - 1)
-        first, last = max(0, first), min(last, rows - 1)
-        came, pull = values(network, weights, y[0, :, first : last + 1])
-        error = np.zeros_like(came)
-        part = np.s_[:, start - first * up : end - first * up, : x.shape[3]]
-        error[part] = came[part] - x[0, :, start:end]
-        total += float(np.square(error, dtype=np.float64).sum())
-        derivative[0, :, first : last + 1] += pull(2 * error)
-    return total, derivative
+    graph = _Graph()
+    x_hat, pull = _through(graph, network, weights, INPUTS[0])
+    error = graph.node("Mul", graph.node("Sub", x_hat, INPUTS[1]), INPUTS[2])
+    found = x_hat, pull(graph.node("Add", error, error))
+    graph.nodes += [wire.node("Identity", [name], output) for name, output in zip(found, OUTPUTS, strict=True)]
+    return wire.model(graph.nodes, graph.constants, INPUTS, OUTPUTS)
 
 
-def values(network: Network, weights: Sequence[Mapping[str, Any]], x: np.ndarray) -> tuple[np.ndarray, Pull]:
-    """A network's output, and the way back; ``weights`` are those of `latens.transforms.onnx_weights`."""
+class _Graph:
+    """Nodes and constants as they are added; every method returns the name of its output."""
+
+    def __init__(self) -> None:
+        self.nodes, self.constants = list[bytes](), list[bytes]()
+
+    def node(self, kind: str, *inputs: str, **attributes: int | str | list[int]) -> str:
+        output = f"{kind.lower()}_{len(self.nodes)}"
+        self.nodes.append(wire.node(kind, list(inputs), output, **attributes))
+        return output
+
+    def constant(self, values: Any) -> str:
+        """float32, of the values' shape."""
+        name = f"constant_{len(self.constants)}"
+        self.constants.append(wire.floats(name, np.asarray(values, np.float32)))
+        return name
+
+    def conv(
+        self, x: str, weight: np.ndarray, bias: np.ndarray | None = None, stride: int = 1, group: int = 1
+    ) -> str:
+        """weight (outputs, inputs, k, k), planes padded by half of k."""
+        side = weight.shape[-1]
+        given = [x, self.constant(weight), *([] if bias is None else [self.constant(bias)])]
+        return self.node("Conv", *given, group=group, strides=[stride] * 2, pads=[side // 2] * 4)
+
+    def integers(self, values: list[int]) -> str:
+        name = f"constant_{len(self.constants)}"
+        self.constants.append(wire.integers(name, values))
+        return name
+
+
+def _through(graph: _Graph, network: Network, weights: Sequence[Mapping[str, Any]], x: str) -> tuple[str, Pull]:
+    """A network's output, and the way back."""
     pulls: list[Pull] = []
+    channels = 0  # of x, once a convolution has said so
     for layer, given in zip(network, weights, strict=True):
-        x, pull = _layer(layer, given, x)
+        if isinstance(layer, PixelShuffle):
+            x, pull = _shuffled(graph, layer.factor, channels, x)
+            channels //= layer.factor**2
+        else:
+            x, pull = _layer(graph, layer, given, x)
+            channels = layer.outputs if isinstance(layer, Conv | Deconv) else channels
         pulls.append(pull)
 
-    def back(g: np.ndarray) -> np.ndarray:
+    def back(g: str) -> str:
         for pull in reversed(pulls):
             g = pull(g)
         return g
@@ -76,101 +107,79 @@ def values(network: Network, weights: Sequence[Mapping[str, Any]], x: np.ndarray
     return x, back
 
 
-def _layer(layer: Layer, given: Mapping[str, Any], x: np.ndarray) -> tuple[np.ndarray, Pull]:
+def _layer(graph: _Graph, layer: Layer, given: Mapping[str, Any], x: str) -> tuple[str, Pull]:
     match layer:
         case Shift():
-            return x + np.float32(layer.amount), lambda g: g
-        case Conv():
-            w, bias, s, p = given["weight"].transpose(2, 3, 0, 1), given["bias"], layer.stride, layer.kernel // 2
-            shape = x.shape[1:]
-            return (
-                _gather(x, w, s, p, tuple(-(-side // s) for side in shape)) + bias[:, None, None],
-                lambda g: _spread(g, w.swapaxes(2, 3), s, p, shape),
-            )
+            return graph.node("Add", x, graph.constant(layer.amount)), lambda g: g
+        case Conv(stride=1):
+            weight = given["weight"]
+            back = weight.swapaxes(0, 1)[:, :, ::-1, ::-1]
+            return graph.conv(x, weight, given["bias"]), lambda g: graph.conv(g, back)
         case Deconv():
-            w, bias, s, p = given["weight"].transpose(2, 3, 1, 0), given["bias"], layer.stride, layer.kernel // 2
-            shape = x.shape[1:]
-            return (
-                _spread(x, w, s, p, tuple(side * s for side in shape)) + bias[:, None, None],
-                lambda g: _gather(g, w.swapaxes(2, 3), s, p, shape),
-            )
+            weight, stride = given["weight"], layer.stride  # (inputs, outputs, k, k)
+            return _deconv(graph, weight, given["bias"], stride, x), lambda g: graph.conv(g, weight, stride=stride)
         case Depthwise():
-            w, p = given["weight"][:, 0], layer.kernel // 2
-            return _filtered(x, w, p) + given["bias"][:, None, None], lambda g: _filtered(g, w[:, ::-1, ::-1], p)
+            weight, group = given["weight"], layer.channels
+            back = weight[:, :, ::-1, ::-1]
+            return graph.conv(x, weight, given["bias"], group=group), lambda g: graph.conv(g, back, group=group)
         case GDN(inverse=True):
-            return _igdn(x, given["beta"], given["gamma"], layer.form == "squared")
+            return _igdn(graph, given["beta"], given["gamma"], layer.form == "squared", x)
         case LeakyReLU():
-            slopes = np.where(x > 0, np.float32(1), np.float32(2.0**-layer.shift))
-            return x * slopes, lambda g: g * slopes
-        case PixelShuffle():
-            return _shuffled(x, layer.factor), lambda g: _unshuffled(g, layer.factor)
+            return _leaky(graph, 2.0**-layer.shift, x)
         case Residual():
             inner = [
                 {name.split(".", 1)[1]: array for name, array in given.items() if name.startswith(f"{number}.")}
                 for number in range(len(layer.branch))
             ]
-            added, pull = values(layer.branch, inner, x)
-            return x + added, lambda g: g + pull(g)
+            added, pull = _through(graph, layer.branch, inner, x)
+            return graph.node("Add", x, added), lambda g: graph.node("Add", g, pull(g))
         case _:
             raise ValueError(f"{layer} has no derivative here: synthesis networks do without it")
 
 
-def _product(w: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """(O, C) times (C, H, W)."""
-    return np.asarray((w @ x.reshape(len(x), -1)).reshape(len(w), *x.shape[1:]))
+def _shuffled(graph: _Graph, factor: int, channels: int, x: str) -> tuple[str, Pull]:
+    """The way back has its channels put in order: ONNX has the place in the square before the channel."""
+    order = graph.integers(np.arange(channels).reshape(factor**2, -1).T.ravel().tolist())
+    return (
+        graph.node("DepthToSpace", x, blocksize=factor, mode="CRD"),
+        lambda g: graph.node("Gather", graph.node("SpaceToDepth", g, blocksize=factor), order, axis=1),
+    )
 
 
-def _gather(x: np.ndarray, w: np.ndarray, s: int, p: int, shape: tuple[int, ...]) -> np.ndarray:
-    """Taps w (k, k, O, C) over x, which is padded by p in front and by what is missing behind: (O, *shape)."""
-    if w.shape[:2] == (1, 1) and s == 1:
-        return _product(w[0, 0], x)
-    high, wide = shape
-    behind = (max(0, s * (side - 1) + len(w) - p - have) for side, have in zip(shape, x.shape[1:], strict=True))
-    padded = np.pad(x, [(0, 0), *((p, after) for after in behind)])
-    total = np.zeros((w.shape[2], *shape), np.float32)
-    for r, c in np.ndindex(*w.shape[:2]):
-        seen = padded[:, r : r + s * (high - 1) + 1 : s, c : c + s * (wide - 1) + 1 : s]
-        total += _product(w[r, c], np.ascontiguousarray(seen))
-    return total
+def _deconv(graph: _Graph, weight: np.ndarray, bias: np.ndarray, stride: int, x: str) -> str:
+    """One convolution of all phases and a pixel shuffle, as in `latens.transforms.onnx_graph`."""
+    inputs, outputs, kernel = weight.shape[:3]
+    reach = -(-(kernel // 2) // stride)
+    side, front = 2 * reach + 1, stride * reach - kernel // 2
+    taps = np.zeros((inputs, outputs, side * stride, side * stride), np.float32)
+    taps[:, :, front : front + kernel, front : front + kernel] = weight
+    split = taps.reshape(inputs, outputs, side, stride, side, stride)[:, :, ::-1, :, ::-1]
+    phases = split.transpose(1, 3, 5, 0, 2, 4).reshape(outputs * stride**2, inputs, side, side)
+    y = graph.conv(x, phases, np.repeat(bias, stride**2))
+    return y if stride == 1 else graph.node("DepthToSpace", y, blocksize=stride, mode="CRD")
 
 
-def _spread(x: np.ndarray, w: np.ndarray, s: int, p: int, shape: tuple[int, ...]) -> np.ndarray:
-    """Taps w (k, k, O, C) of every sample of x, added up in a plane whose first p rows and columns are cut off."""
-    if w.shape[:2] == (1, 1) and s == 1:
-        return _product(w[0, 0], x)
-    high, wide = x.shape[1:]
-    sides = (max(p + side, s * (have - 1) + len(w)) for side, have in zip(shape, x.shape[1:], strict=True))
-    plane = np.zeros((w.shape[2], *sides), np.float32)
-    for r, c in np.ndindex(*w.shape[:2]):
-        plane[:, r : r + s * (high - 1) + 1 : s, c : c + s * (wide - 1) + 1 : s] += _product(w[r, c], x)
-    return plane[:, p : p + shape[0], p : p + shape[1]]
-
-
-def _filtered(x: np.ndarray, w: np.ndarray, p: int) -> np.ndarray:
-    """Each channel through its own taps, w (C, k, k)."""
-    padded = np.pad(x, [(0, 0), (p, p), (p, p)])
-    total = np.zeros_like(x)
-    for r, c in np.ndindex(*w.shape[1:]):
-        total += w[:, r, c, None, None] * padded[:, r : r + x.shape[1], c : c + x.shape[2]]
-    return total
-
-
-def _igdn(x: np.ndarray, beta: np.ndarray, gamma: np.ndarray, squared: bool) -> tuple[np.ndarray, Pull]:
+def _igdn(graph: _Graph, beta: np.ndarray, gamma: np.ndarray, squared: bool, x: str) -> tuple[str, Pull]:
     """y = x n with n = (beta + gamma x^2)^(1/2) or beta + gamma |x|."""
-    norm = _product(gamma, x * x if squared else np.abs(x)) + beta[:, None, None]
-    if squared:
-        norm = np.sqrt(norm)
-        return x * norm, lambda g: g * norm + x * _product(gamma.T, g * x / norm)
-    return x * norm, lambda g: g * norm + np.sign(x) * _product(gamma.T, g * x)
+    kernel = gamma[:, :, None, None]
+    norm = graph.conv(graph.node("Mul", x, x) if squared else graph.node("Abs", x), kernel, beta)
+    norm = graph.node("Sqrt", norm) if squared else norm
+
+    def pull(g: str) -> str:
+        pulled = graph.node("Mul", g, x)
+        pulled = graph.conv(graph.node("Div", pulled, norm) if squared else pulled, kernel.swapaxes(0, 1))
+        around = graph.node("Mul", x if squared else graph.node("Sign", x), pulled)
+        return graph.node("Add", graph.node("Mul", g, norm), around)
+
+    return graph.node("Mul", x, norm), pull
 
 
-def _shuffled(x: np.ndarray, factor: int) -> np.ndarray:
-    channels, high, wide = x.shape
-    parts = x.reshape(channels // factor**2, factor, factor, high, wide).transpose(0, 3, 1, 4, 2)
-    return parts.reshape(-1, high * factor, wide * factor)
+def _leaky(graph: _Graph, slope: float, x: str) -> tuple[str, Pull]:
+    """max(x, slope x)."""
 
+    def pull(g: str) -> str:
+        above = graph.node("Greater", y, graph.constant(0.0))
+        return graph.node("Where", above, g, graph.node("Mul", g, graph.constant(slope)))
 
-def _unshuffled(x: np.ndarray, factor: int) -> np.ndarray:
-    channels, high, wide = x.shape
-    parts = x.reshape(channels, high // factor, factor, wide // factor, factor).transpose(0, 2, 4, 1, 3)
-    return parts.reshape(-1, high // factor, wide // factor)
+    y = graph.node("Max", x, graph.node("Mul", x, graph.constant(slope)))
+    return y, pull

@@ -5,13 +5,14 @@ A message is fields, one after the other: each a key (number and kind) and a val
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+OPSET, IR_VERSION = 17, 9  # of graphs that are written here
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5  # kinds of values
-INT64 = 7  # of a tensor's numbers
+FLOAT, INT64 = 1, 7  # of a tensor's numbers
 INT, STRING, INTS = 2, 3, 7  # of an attribute
 
 
@@ -91,3 +92,26 @@ def _attribute(name: str, value: int | str | list[int]) -> bytes:
 def integers(name: str, values: list[int]) -> bytes:
     """A TensorProto of one axis, int64."""
     return field(1, len(values)) + field(2, INT64) + field(8, name) + field(9, np.array(values, "<i8").tobytes())
+
+
+def floats(name: str, values: np.ndarray) -> bytes:
+    """A TensorProto of float32."""
+    sides = b"".join(field(1, side) for side in values.shape)
+    return sides + field(2, FLOAT) + field(8, name) + field(9, values.astype("<f4").tobytes())
+
+
+def model(nodes: list[bytes], constants: list[bytes], inputs: Sequence[str], outputs: Sequence[str]) -> bytes:
+    """A ModelProto of a graph of nodes and constants, whose inputs and outputs are float32 of four axes."""
+    graph = b"".join(field(1, one) for one in nodes) + field(2, "network")
+    graph += b"".join(field(5, one) for one in constants)
+    graph += b"".join(
+        field(number, _side(name)) for number, names in ((11, inputs), (12, outputs)) for name in names
+    )
+    opset = field(1, "") + field(2, OPSET)
+    return field(1, IR_VERSION) + field(2, "latens") + field(7, graph) + field(8, opset)
+
+
+def _side(name: str) -> bytes:
+    """A ValueInfoProto."""
+    axes = b"".join(field(1, field(2, f"{axis}{name}")) for axis in "BCHW")
+    return field(1, name) + field(2, field(1, field(1, FLOAT) + field(2, axes)))

@@ -24,7 +24,7 @@ import zlib
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -36,6 +36,9 @@ from latens.runtime import DEFAULT, PixelNetwork, Runtime, pixel_network
 from latens.systems import MODELS, Model
 from latens.transforms.gains import Gains, lambda_of, level_of
 from latens.transforms.onnx_weights import from_onnx
+
+if TYPE_CHECKING:
+    from latens.runtime.derivative import SquaredError
 
 ARRAYS = ("offsets", "sizes", "masses")
 GAINS = ("gain", "inverse")
@@ -137,14 +140,17 @@ class Weights:
         return self.members[f"{name}.onnx"]
 
     @cached_property
-    def synthesis(self) -> list[dict[str, np.ndarray]]:
-        """The weights of g_s, layer by layer, for what a runtime cannot do: derivatives.
+    def squared_error(self) -> SquaredError:
+        """What g_s makes of latents, and how its squared error changes with each of them.
 
         Raises:
-            WeightsError: the graph cannot be read
+            WeightsError: the graph of g_s cannot be read
         """
+        from latens.runtime.derivative import SquaredError  # ONNX Runtime takes its time to load
+
         try:
-            return from_onnx(self.model.networks()["g_s"], self.graph("g_s"))
+            network = self.model.networks()["g_s"]
+            return SquaredError(network, from_onnx(network, self.graph("g_s")), self.runtime.threads)
         except ValueError as error:
             raise WeightsError(f"{self.source} has a synthesis that cannot be read: {error}") from error
 
