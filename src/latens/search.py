@@ -28,15 +28,10 @@ from latens.latents import Analysed, Coded, restored, synthesised, to_network, t
 MOST_EFFORT = 9
 DEFAULT_EFFORT = 1
 STEPS = (1, 2, 3, 4, 6, 8, 12, 20, 32)  # of the efforts from 1 on
-PRICE = (
-    30.0  # bits that a symbol's squared distance from the aim costs: this and the next three from docs/effort.md
-)
+# How steps are taken (docs/effort.md says what else was tried):
+PRICE = 30.0  # bits that a symbol's squared distance from the aim costs
 KEPT = 0.85  # of what the aim was, beside the symbols
-FIRST, AFTER, UNDONE = (
-    0.011,
-    0.9,
-    0.7,
-)  # how far along the derivative; times this after a step, and if it did not help
+FIRST, AFTER, UNDONE = 0.08, 0.9, 0.7  # size times curvature; the next size, after a step and after no help
 DOUBT = 1e-3  # of the Lagrangian of pixels that come with a derivative: they are not to the last bit a decoder's
 ROWS = 256  # of pictures, squared at a time
 
@@ -82,7 +77,7 @@ def _descent(analysed: Analysed, rounded: Coded, y: np.ndarray, lmbda: float) ->
     """
     header, weights = rounded.header, analysed.weights
     x = to_network(analysed.pixels, 1)
-    best, least, aim, size = rounded, np.inf, y, FIRST
+    best, least, aim, size = rounded, np.inf, y, 0.0
     while True:
         y_hat = best.y_hat
         x_hat, pulled = weights.squared_error(restored(header, weights, y_hat), x)
@@ -90,6 +85,7 @@ def _descent(analysed: Analysed, rounded: Coded, y: np.ndarray, lmbda: float) ->
         if best is rounded:
             error = difference(analysed.pixels, to_pixels(x_hat))
             least = (1 - DOUBT) * _lagrangian(rounded, error, lmbda)
+            size = FIRST / _curvature(g, y_hat - y)
         while best.y_hat is y_hat:
             wanted = y_hat + np.float32(KEPT) * (aim - y_hat) - np.float32(size) * g
             tried = analysed.coded(header, weighed(wanted, PRICE), Weigh)
@@ -99,6 +95,15 @@ def _descent(analysed: Analysed, rounded: Coded, y: np.ndarray, lmbda: float) ->
             else:
                 size *= UNDONE
             yield best
+
+
+def _curvature(g: np.ndarray, away: np.ndarray) -> float:
+    """Bits that a squared step costs, if the derivative g comes of latents being ``away`` from their best values.
+
+    About 8, a little more or less by picture and by model. At least 1: nothing is known where nothing was rounded.
+    """
+    square = float(np.square(away).sum(dtype=np.float64))
+    return max(1.0, float((g * away).sum(dtype=np.float64)) / (2 * square)) if square else 1.0
 
 
 def lagrangian(file: Coded, analysed: Analysed, lmbda: float) -> float:
