@@ -29,7 +29,8 @@ from latens.transforms.torch_modules import arrays, build, fill  # noqa: E402
 
 NETWORKS: dict[str, Network] = {
     "deconvolutions": (
-        Deconv(4, 6, kernel=5, stride=2), GDN(6, inverse=True),
+        Deconv(4, 18, kernel=5, stride=2), GDN(18, inverse=True),
+        Deconv(18, 6, kernel=5, stride=2), GDN(6, inverse=True),
         Deconv(6, 5, kernel=3, stride=1), GDN(5, inverse=True, form="absolute"),
         Deconv(5, 3, kernel=9, stride=4), Shift(0.5),
     ),

@@ -29,6 +29,7 @@ from latens.transforms.layers import (
     Residual,
     Shift,
 )
+from latens.transforms.onnx_phases import Phases, gains
 
 INPUTS, OUTPUTS = ("y", "x", "inside"), ("x_hat", "derivative")
 
@@ -117,7 +118,7 @@ def _layer(graph: _Graph, layer: Layer, given: Mapping[str, Any], x: str) -> tup
             return graph.conv(x, weight, given["bias"]), lambda g: graph.conv(g, back)
         case Deconv():
             weight, stride = given["weight"], layer.stride  # (inputs, outputs, k, k)
-            return _deconv(graph, weight, given["bias"], stride, x), lambda g: graph.conv(g, weight, stride=stride)
+            return _deconv(graph, layer, weight, given["bias"], x), lambda g: graph.conv(g, weight, stride=stride)
         case Depthwise():
             weight, group = given["weight"], layer.channels
             back = weight[:, :, ::-1, ::-1]
@@ -146,16 +147,24 @@ def _shuffled(graph: _Graph, factor: int, channels: int, x: str) -> tuple[str, P
     )
 
 
-def _deconv(graph: _Graph, weight: np.ndarray, bias: np.ndarray, stride: int, x: str) -> str:
-    """One convolution of all phases and a pixel shuffle, as in `latens.transforms.onnx_graph`."""
+def _deconv(graph: _Graph, layer: Deconv, weight: np.ndarray, bias: np.ndarray, x: str) -> str:
+    """A convolution for each phase, or one of all phases and a pixel shuffle (`latens.transforms.onnx_graph`)."""
     inputs, outputs, kernel = weight.shape[:3]
+    stride = layer.stride
+    each = np.repeat(bias, stride**2)
+    if gains(layer):
+        output = f"deconv_{len(graph.nodes)}"
+        made = Phases(layer, x, graph.constant(weight), graph.constant(each), output)
+        graph.nodes += made.nodes
+        graph.constants += made.constants
+        return output
     reach = -(-(kernel // 2) // stride)
     side, front = 2 * reach + 1, stride * reach - kernel // 2
     taps = np.zeros((inputs, outputs, side * stride, side * stride), np.float32)
     taps[:, :, front : front + kernel, front : front + kernel] = weight
     split = taps.reshape(inputs, outputs, side, stride, side, stride)[:, :, ::-1, :, ::-1]
     phases = split.transpose(1, 3, 5, 0, 2, 4).reshape(outputs * stride**2, inputs, side, side)
-    y = graph.conv(x, phases, np.repeat(bias, stride**2))
+    y = graph.conv(x, phases, each)
     return y if stride == 1 else graph.node("DepthToSpace", y, blocksize=stride, mode="CRD")
 
 

@@ -38,17 +38,22 @@ def _split(graph: bytes, layers: Iterator[Deconv]) -> bytes:
     out, constants, at = [], [], 0
     while at < len(nodes):
         layer = next(layers, None) if kinds[at : at + len(STORED)] == STORED else None
-        if layer is None or layer.outputs < LEAST or not all(map(_reaches, _along(layer))):
+        if layer is None or not gains(layer):
             out.append(nodes[at].whole)
             at += 1
             continue
         pad, *_, conv, shuffle = (part.value for part in nodes[at : at + len(STORED)])
         x, _, bias = _texts(conv, INPUT)
-        made = _Phases(layer, x, _texts(pad, INPUT)[0], bias, _texts(shuffle, OUTPUT)[0])
+        made = Phases(layer, x, _texts(pad, INPUT)[0], bias, _texts(shuffle, OUTPUT)[0])
         out += [field(NODE, one) for one in made.nodes]
         constants += [field(INITIALIZER, one) for one in made.constants]
         at += len(STORED)
     return b"".join([*out, *constants, *(part.whole for part in parts if part.number != NODE)])
+
+
+def gains(layer: Deconv) -> bool:
+    """Whether one convolution for each phase is faster than one of all phases, and possible."""
+    return layer.stride > 1 and layer.outputs >= LEAST and all(map(_reaches, _along(layer)))
 
 
 def _texts(message: bytes, number: int) -> list[str]:
@@ -69,7 +74,7 @@ def _reaches(seen: range) -> bool:
     return 0 in seen
 
 
-class _Phases:
+class Phases:
     """The nodes and constants of a Deconv in phases.
 
     Args:
