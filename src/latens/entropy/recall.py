@@ -1,6 +1,6 @@
-"""What the hyper-networks said last: the files that an encoder tries of one picture hardly ever differ in z.
+"""What the hyper-networks said last: the files that an encoder tries of one picture often agree in z.
 
-Their analysis is asked for the same latents again, and their synthesis for the same z_hat. Both are functions of
+Their synthesis is asked for the same z_hat again, and their analysis for the same latents. Both are functions of
 one array; what they gave for an equal one is given again.
 """
 
