@@ -28,7 +28,7 @@ from latens.codec import find_weights
 from latens.coding import Decoder
 from latens.entropy.account import Account
 from latens.image import read_picture
-from latens.latents import to_network
+from latens.pixels import to_network
 from latens.weights.package import load
 
 

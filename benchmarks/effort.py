@@ -32,8 +32,9 @@ from settings import cpu, versions
 
 from latens.evaluate.bdrate import Curve, bd_rate
 from latens.latents import Analysed
+from latens.pixels import difference
 from latens.runtime import choose
-from latens.search import climbed, difference, lagrangian, pixels_of
+from latens.search import climbed, lagrangian, pixels_of
 from latens.weights.package import load
 from latens.weights.shelf import select
 

@@ -19,17 +19,18 @@ FILES = sorted(ROOT.rglob("*.py"))
 # cli -> codec -> weights -> systems -> entropy, transforms -> coding -> bitstream
 BELOW: dict[str, set[str]] = {
     "errors": set(),
+    "pixels": set(),
     "bitstream": set(),
     "coding": {"bitstream"},
     "transforms": {"coding", "bitstream"},
     "entropy": {"transforms", "coding", "bitstream"},
-    "runtime": {"transforms", "coding", "bitstream"},
+    "runtime": {"pixels", "transforms", "coding", "bitstream"},
     "systems": {"entropy", "transforms", "coding", "bitstream"},
     "weights": {"runtime", "systems", "entropy", "transforms", "coding", "bitstream"},
     "image": {"bitstream"},
-    "latents": {"weights", "entropy", "coding", "bitstream"},
-    "search": {"latents", "weights", "entropy", "transforms", "coding", "bitstream"},
-    "stairs": {"search", "latents"},
+    "latents": {"pixels", "weights", "entropy", "coding", "bitstream"},
+    "search": {"latents", "pixels", "weights", "entropy", "transforms", "coding", "bitstream"},
+    "stairs": {"search", "latents", "pixels"},
     # opening needs the header only and reaches for the codec when a file is to be decoded: one layer
     "opened": {"codec", "weights", "bitstream"},
     "codec": {

@@ -11,6 +11,7 @@ import latens
 from latens import search
 from latens.errors import UsageError
 from latens.latents import Analysed, synthesised
+from latens.pixels import ROWS, difference
 from latens.weights.package import load
 from latens.weights.shelf import select
 
@@ -60,8 +61,8 @@ def test_the_lagrangian_is_that_of_the_decoded_file(analysed: dict[str, Analysed
 
 
 def test_squared_errors_are_exact_over_all_rows() -> None:
-    tall = np.zeros((search.ROWS + 3, 2, 3), np.uint8)
-    assert search.difference(tall, tall + np.uint8(255)) == (search.ROWS + 3) * 6 * 255.0**2
+    tall = np.zeros((ROWS + 3, 2, 3), np.uint8)
+    assert difference(tall, tall + np.uint8(255)) == (ROWS + 3) * 6 * 255.0**2
 
 
 def test_effort_0_rounds_and_the_same_call_gives_the_same_bytes(photograph: np.ndarray) -> None:

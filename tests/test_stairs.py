@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
 
 import monotone
 
-MODEL = "minnen2018"
+MODEL = "latens"
 LITTLE = ("flat", "slow ramp", "photograph of")  # beginnings of names
 MUCH = ("noise", "text")
 
@@ -50,14 +50,14 @@ def test_errors_are_asked_only_of_files_within_the_budget() -> None:
 def test_photographs_are_not_coded_in_stairs(photograph: np.ndarray) -> None:
     y = np.zeros((1, 4, 20, 20), np.float32)
     assert suits(y, 320 * 320) and not suits(y, 2000 * 2000)
-    assert suits(np.random.default_rng(0).normal(0, 9, y.shape), 64 * 64)
+    assert suits(np.random.default_rng(0).normal(0, 9, y.shape), 96 * 96)
     data = latens.encode(photograph[:128, :128], quality=43.21, model=MODEL)
     assert latens.open(data).header.quality == 43.21
 
 
-@pytest.mark.parametrize("name", [name for name, _ in monotone.odd_pictures(72)])
+@pytest.mark.parametrize("name", [name for name, _ in monotone.odd_pictures(104)])
 def test_odd_pictures_never_lose_by_a_higher_quality(name: str) -> None:
-    pixels = dict(monotone.odd_pictures(72))[name]
+    pixels = dict(monotone.odd_pictures(104))[name]
     weights = load(Path(select(MODEL, 50)))
     rungs = monotone.ladder(pixels, weights, [0, 25, 50, 75, 100])
     assert not monotone.violations(rungs)

@@ -24,7 +24,7 @@ from latens.image import PictureSource, read_picture
 from latens.latents import Analysed, synthesised
 from latens.opened import Encoded
 from latens.runtime import DEFAULT, Runtime, choose
-from latens.search import DEFAULT_EFFORT, check_effort
+from latens.search import check_effort
 from latens.stairs import steady
 from latens.weights.package import Weights, load
 from latens.weights.shelf import by_fingerprint, select
@@ -44,7 +44,7 @@ def encode(
     quality: float = 50,
     model: Name = DEFAULT_MODEL,
     tune: str | None = None,
-    effort: int = DEFAULT_EFFORT,
+    effort: int | None = None,
     max_pixels: int = MAX_PIXELS,
     runtime: str | None = None,
     threads: int | None = None,
@@ -59,7 +59,7 @@ def encode(
         tune: ``psnr`` or ``ms-ssim``, what the weights shall be trained for; by default the former, or what the
             weights file has. Files name their weights: a decoder need not be told
         effort: 0 (latents are rounded) to 9 (searched for long), see `latens.search`; files of a higher effort are
-            never worse, and any decoder reads them
+            never worse, and any decoder reads them. By default 2 of latens, 1 of the other models
         max_pixels: refuse larger pictures
         runtime: what runs the networks, ``onnx``, ``openvino`` or ``torch``; by default LATENS_RUNTIME of the
             environment, else ``onnx``

@@ -12,6 +12,7 @@ from latens.bitstream import Container, Header, Tile, pack
 from latens.coding import Encoder, symbols_check
 from latens.entropy.channels import Encode
 from latens.entropy.recall import Recalling
+from latens.pixels import to_network, to_pixels
 from latens.weights.package import Weights
 
 
@@ -72,21 +73,3 @@ def restored(header: Header, weights: Weights, y_hat: np.ndarray) -> np.ndarray:
     """Decoded latents as g_s wants them."""
     gains = weights.gains
     return y_hat if gains is None or header.quality is None else gains.restored(y_hat, header.quality)
-
-
-def to_network(pixels: np.ndarray, stride: int) -> np.ndarray:
-    """uint8 (H, W, 3) -> float32 (1, 3, H', W') in [0, 1], reflected to multiples of ``stride``."""
-    height, width = pixels.shape[:2]
-    padding = ((0, -height % stride), (0, -width % stride), (0, 0))
-    padded = np.pad(pixels, padding, mode="reflect") if any(after for _, after in padding) else pixels
-    x = np.empty((1, 3, *padded.shape[:2]), np.float32)
-    np.multiply(padded.transpose(2, 0, 1)[None], np.float32(1 / 255), out=x, casting="unsafe")
-    return x
-
-
-def to_pixels(x: np.ndarray) -> np.ndarray:
-    """float32 (1, 3, H, W) -> uint8 (H, W, 3), clipped and rounded; ``x`` is used up."""
-    np.clip(x, 0, 1, out=x)
-    np.multiply(x, 255, out=x)
-    pixels: np.ndarray = np.rint(x, out=x)[0].astype(np.uint8).transpose(1, 2, 0)
-    return pixels

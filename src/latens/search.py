@@ -17,34 +17,36 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from itertools import islice
+from itertools import count, islice
 
 import numpy as np
 
 from latens.entropy.weighing import Weigh, weighed
 from latens.errors import UsageError
-from latens.latents import Analysed, Coded, restored, synthesised, to_network, to_pixels
+from latens.latents import Analysed, Coded, restored, synthesised
+from latens.pixels import difference
 
 MOST_EFFORT = 9
-DEFAULT_EFFORT = 1
 STEPS = (1, 2, 3, 4, 6, 8, 12, 20, 32)  # of the efforts from 1 on
 # How steps are taken (docs/effort.md says what else was tried):
 PRICE = 30.0  # bits that a symbol's squared distance from the aim costs
 KEPT = 0.85  # of what the aim was, beside the symbols
-FIRST, AFTER, UNDONE = 0.08, 0.9, 0.7  # size times curvature; the next size, after a step and after no help
+FIRST, AFTER, UNDONE = 0.08, 0.9, 0.7  # size times curvature; the next one, after a step and after no help
+LONGER = 2.5  # than that: every second step after one that did not help
+TRIES, DEARER = 4, 1.5  # of a first step; the next price, after no help
 DOUBT = 1e-3  # of the Lagrangian of pixels that come with a derivative: they are not to the last bit a decoder's
-ROWS = 256  # of pictures, squared at a time
 
 
-def check_effort(effort: int) -> None:
-    """UsageError unless it is one."""
-    if effort not in range(MOST_EFFORT + 1):
+def check_effort(effort: int | None) -> None:
+    """UsageError unless it is one; None is the model's own."""
+    if effort is not None and effort not in range(MOST_EFFORT + 1):
         raise UsageError(f"effort is {effort}, and must be a whole number from 0 to {MOST_EFFORT}")
 
 
-def coded(analysed: Analysed, quality: float, effort: int = DEFAULT_EFFORT) -> Coded:
-    """The file of a picture at a quality 0..100."""
-    return next(islice(climbed(analysed, quality), effort, None))
+def coded(analysed: Analysed, quality: float, effort: int | None = None) -> Coded:
+    """The file of a picture at a quality 0..100; by default of the model's effort."""
+    rung = analysed.weights.model.effort if effort is None else effort
+    return next(islice(climbed(analysed, quality), rung, None))
 
 
 def climbed(analysed: Analysed, quality: float) -> Iterator[Coded]:
@@ -73,28 +75,36 @@ def _descent(analysed: Analysed, rounded: Coded, y: np.ndarray, lmbda: float) ->
     A step aims at y_hat + KEPT (aim - y_hat) - size g, where g is the derivative of lambda times the squared error
     at the latents y_hat of the best file, and the aim before the first step is y; and then chooses symbols. So
     latents move that were nearly rounded the other way, or that the derivative has long been asking to: all at
-    once would overshoot. A step that does not help is taken back, and a shorter one is taken.
+    once would overshoot. A step that does not help is taken back. If it is the first, shorter ones with dearer
+    errors are tried in its place, `TRIES` in all; later, a shorter one is taken and a longer one, by turns.
     """
     header, weights = rounded.header, analysed.weights
-    x = to_network(analysed.pixels, 1)
     best, least, aim, size = rounded, np.inf, y, 0.0
     while True:
-        y_hat = best.y_hat
-        x_hat, pulled = weights.squared_error(restored(header, weights, y_hat), x)
-        g = restored(header, weights, pulled) * np.float32(lmbda * 255**2 / 3)
-        if best is rounded:
-            error = difference(analysed.pixels, to_pixels(x_hat))
+        y_hat, first = best.y_hat, best is rounded
+        error, pulled = weights.squared_error(restored(header, weights, y_hat), analysed.pixels)
+        g = restored(header, weights, pulled) * np.float32(lmbda / 3)
+        if first:
             least = (1 - DOUBT) * _lagrangian(rounded, error, lmbda)
             size = FIRST / _curvature(g, y_hat - y)
-        while best.y_hat is y_hat:
-            wanted = y_hat + np.float32(KEPT) * (aim - y_hat) - np.float32(size) * g
-            tried = analysed.coded(header, weighed(wanted, PRICE), Weigh)
+        for tries, (taken, price) in enumerate(_strides(size, first), 1):
+            wanted = y_hat + np.float32(KEPT) * (aim - y_hat) - np.float32(taken) * g
+            tried = analysed.coded(header, weighed(wanted, price, y), Weigh)
             reached = lagrangian(tried, analysed, lmbda)
             if reached < least:
-                best, least, aim, size = tried, reached, wanted, size * AFTER
-            else:
-                size *= UNDONE
-            yield best
+                best, least, aim, size = tried, reached, wanted, AFTER * min(taken, size)
+                break
+            if not first or tries >= TRIES:
+                yield best
+        yield best
+
+
+def _strides(size: float, first: bool) -> Iterator[tuple[float, float]]:
+    """Sizes and prices of a step, and of those in its place while none helps."""
+    yield size, PRICE
+    for again in count(1):
+        shorter = size * UNDONE ** (again if first else (again + 1) // 2)
+        yield (shorter, PRICE * DEARER**again) if first else (shorter * LONGER ** (1 - again % 2), PRICE)
 
 
 def _curvature(g: np.ndarray, away: np.ndarray) -> float:
@@ -118,12 +128,3 @@ def _lagrangian(file: Coded, error: float, lmbda: float) -> float:
 def pixels_of(file: Coded, analysed: Analysed) -> np.ndarray:
     """uint8 (H, W, 3), as a decoder has them."""
     return synthesised(file.header, analysed.weights, file.y_hat)
-
-
-def difference(a: np.ndarray, b: np.ndarray) -> float:
-    """The sum over the samples of two pictures, uint8 (H, W, 3); exact."""
-    total = 0
-    for row in range(0, len(a), ROWS):
-        off = a[row : row + ROWS].astype(np.int32) - b[row : row + ROWS]
-        total += int(np.square(off, out=off).sum(dtype=np.int64))
-    return float(total)

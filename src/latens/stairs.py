@@ -21,11 +21,12 @@ from functools import cache
 import numpy as np
 
 from latens.latents import Analysed, Coded, synthesised
-from latens.search import DEFAULT_EFFORT, coded, difference
+from latens.pixels import difference
+from latens.search import coded
 
 RUNGS = tuple(float(quality) for quality in range(0, 101, 5))
 LITTLE = 0.1  # changes per latent: photographs have 0.17 and more, a word on a white page 0.03
-TINY = 64 * 64  # pixels up to which there is always too little in a picture
+TINY = 96 * 96  # pixels up to which there is always too little in a picture
 MOST = 1 << 19  # pixels up to which twenty-one codings can be waited for
 
 
@@ -42,7 +43,7 @@ def suits(y: np.ndarray, pixels: int) -> bool:
     return pixels <= TINY or (pixels <= MOST and changes(y) <= LITTLE * y.size)
 
 
-def steady(analysed: Analysed, effort: int = DEFAULT_EFFORT) -> Callable[[float], Coded]:
+def steady(analysed: Analysed, effort: int | None = None) -> Callable[[float], Coded]:
     """The files of a picture by their quality 0..100, in stairs where that suits it: rounded at any effort."""
     highest = analysed.header(RUNGS[-1])
     area = highest.width * highest.height

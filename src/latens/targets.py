@@ -17,7 +17,7 @@ from latens.image import PictureSource, read_picture
 from latens.latents import Analysed, Coded, synthesised
 from latens.metrics import ms_ssim, psnr
 from latens.runtime import choose
-from latens.search import DEFAULT_EFFORT, check_effort, coded
+from latens.search import check_effort, coded
 from latens.weights.package import load
 from latens.weights.shelf import qualities, select
 
@@ -68,7 +68,7 @@ def encode_to(
     closest: bool = False,
     model: Name = DEFAULT_MODEL,
     tune: str | None = None,
-    effort: int = DEFAULT_EFFORT,
+    effort: int | None = None,
     max_pixels: int = MAX_PIXELS,
     runtime: str | None = None,
     threads: int | None = None,
@@ -100,7 +100,7 @@ def encode_to(
     name = os.fspath(model)
     analysed: dict[os.PathLike[str], Analysed] = {}  # by weights: models of one rate have several
 
-    def attempt(quality: float, effort: int = effort) -> Tried:
+    def attempt(quality: float, effort: int | None = effort) -> Tried:
         path = select(name, quality, tune)
         if path not in analysed:
             analysed[path] = Analysed.of(picture.pixels, load(path, running))
@@ -109,7 +109,7 @@ def encode_to(
 
     ladder = qualities(name, tune)
     found = _bisected(asked[0], attempt) if ladder is None else [attempt(quality) for quality in ladder]
-    if ladder is None and effort and not _met(asked[0], found):  # sizes jump where an effort begins to gain
+    if ladder is None and effort != 0 and not _met(asked[0], found):  # sizes jump where an effort begins to gain
         found += _bisected(asked[0], lambda quality: attempt(quality, 0))
     several = "" if ladder is None else f"{name} has {len(ladder)} rate{'s' * (len(ladder) > 1)}; "
     return _chosen(asked[0], found, closest, several).data

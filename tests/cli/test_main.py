@@ -101,9 +101,11 @@ def test_a_full_standard_output_is_an_error(file: Path) -> None:
 def test_the_defaults_are_the_librarys() -> None:
     from inspect import signature
 
-    from latens import codec, image, search
+    from latens import codec, image, search, systems
 
     assert options.MAX_PIXELS == codec.MAX_PIXELS == image.MAX_PIXELS
     assert options.MODEL == codec.DEFAULT_MODEL
     assert signature(codec.encode).parameters["quality"].default == options.QUALITY
-    assert (options.EFFORT, options.MOST_EFFORT) == (search.DEFAULT_EFFORT, search.MOST_EFFORT)
+    assert options.MOST_EFFORT == search.MOST_EFFORT
+    for name, model in systems.MODELS.items():
+        assert model.effort == (options.EFFORT if name == options.MODEL else options.OTHERS_EFFORT)

@@ -15,7 +15,7 @@ from latens.entropy.account import Account
 from latens.entropy.channels import Decode, Encode
 from latens.entropy.order import raster, wavefront
 from latens.errors import DriftError, InexactError, WeightsError
-from latens.latents import to_network
+from latens.pixels import to_network
 from latens.systems import minnen2018
 from latens.weights import package
 from latens.weights.package import Weights, load

@@ -11,7 +11,7 @@ from latens.coding import Decoder, Encoder
 from latens.entropy.channels import Decode, Encode
 from latens.entropy.order import passes, squares
 from latens.errors import DriftError
-from latens.latents import to_network
+from latens.pixels import to_network
 from latens.systems import MODELS, Latens, LatensFast
 from latens.weights.package import load
 

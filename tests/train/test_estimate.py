@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch", reason="training needs PyTorch")
 pytest.importorskip("onnx", reason="exporting needs the extra train")
 
 import latens  # noqa: E402
-from latens.latents import to_network  # noqa: E402
+from latens.pixels import to_network  # noqa: E402
 from latens.systems import MODELS  # noqa: E402
 from latens.train.beginnings import begin_closed_form  # noqa: E402
 from latens.train.data import to_input  # noqa: E402

@@ -62,11 +62,13 @@ def test_derivatives_are_those_of_pytorch_whole_and_in_strips(name: str, most: i
     y = random.standard_normal((1, 4, 12, 6)).astype(np.float32)
     given = torch.from_numpy(y).requires_grad_()
     came = module(given)
-    x = random.random((1, 3, came.shape[2] - 3, came.shape[3] - 1)).astype(np.float32)
-    loss = (came[:, :, :-3, :-1] - torch.from_numpy(x)).square().sum()
+    pixels = random.integers(0, 256, (came.shape[2] - 3, came.shape[3] - 1, 3), np.uint8)
+    x = torch.from_numpy(pixels).permute(2, 0, 1) / 255
+    loss = (255 * (came[0, :, :-3, :-1] - x)).square().sum()
     loss.backward()
-    x_hat, derivative = SquaredError(network, weights, 1)(y, x, most)
-    assert np.allclose(x_hat, came[:, :, :-3, :-1].detach().numpy(), atol=1e-5)
+    error, derivative = SquaredError(network, weights, 1)(y, pixels, most)
+    as_bytes = (255 * came[0, :, :-3, :-1].detach().clamp(0, 1)).round().permute(1, 2, 0).numpy()
+    assert error == pytest.approx(np.square(as_bytes - pixels).sum(), rel=1e-4)
     scale = float(given.grad.abs().max())
     assert np.abs(derivative - given.grad.numpy()).max() < 1e-5 * scale
 

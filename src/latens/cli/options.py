@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 MAX_PIXELS = 2**28
 QUALITY = 50.0
 MODEL = "latens"
-EFFORT, MOST_EFFORT = 1, 9
+EFFORT, OTHERS_EFFORT, MOST_EFFORT = 2, 1, 9  # the default, of `MODEL` and of the other models
 NARROWEST = 100  # columns: where standard output is no terminal, tables are not squeezed into 80
 
 Force = Annotated[bool, typer.Option("--force", "-f", help="Overwrite the output if it exists.")]
@@ -45,8 +45,8 @@ Effort = Annotated[
         "--effort",
         "-e",
         metavar="0..9",
-        help="Time for smaller files at equal fidelity: 0 rounds, 1 weighs bits against errors, more searches. "
-        f"Any decoder reads them. Default: {EFFORT}.",
+        help="Time for smaller files at equal fidelity: 0 rounds, 1 and more search. "
+        f"Any decoder reads them. Default: {EFFORT} for {MODEL}, {OTHERS_EFFORT} for other models.",
         show_default=False,
     ),
 ]

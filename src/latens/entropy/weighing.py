@@ -1,9 +1,9 @@
 """The channel of encoders that choose: symbols by their bits and their error together.
 
 Rounding takes the nearest symbol; a table may price its neighbour, nearer to what the prior expects, many times
-lower. With the cost w of a squared unit of error in bits, the symbol of a latent y is
+lower. With the cost w of a squared unit of error in bits, the symbol of a latent that shall be a is
 
-    argmin over s of  bits(s) + w (s + mean - y)^2,        s = round(y - mean), one step towards 0 from it, or 0.
+    argmin over s of  bits(s) + w (s + mean - a)^2,        s = round(a - mean), one step towards 0 from it, or 0.
 
 What a choice does to the predictions of later latents is not counted: it is for the caller to compare files.
 """
@@ -22,7 +22,10 @@ HYPER = "h_a"  # what makes z of y, in every model that has one; z is rounded
 
 
 class Weigh(Encode):
-    """`Encode` of latents y with what their errors cost: (2, C, H, W), y and w (see `weighed`)."""
+    """`Encode` of latents on their way elsewhere: (3, C, H, W), the aim, its price and y (see `weighed`).
+
+    z is that of y: the hyper-networks are asked no more than once for all aims.
+    """
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
@@ -31,10 +34,11 @@ class Weigh(Encode):
     def _rounded(self, y: np.ndarray, mean: np.ndarray | float, index: np.ndarray) -> np.ndarray:
         if len(y) == 1:  # z
             return super()._rounded(y, mean, index)
-        wanted = (y[:1] - mean).ravel()
-        symbols = np.rint(wanted).astype(np.int32)
+        aims, prices, _ = y
+        wanted = (aims[None] - mean).ravel()
+        symbols: np.ndarray = np.rint(wanted).astype(np.int32)
         at = np.flatnonzero(symbols)
-        first, around, price, tables = symbols[at], wanted[at], y[1].ravel()[at], index[at]
+        first, around, price, tables = symbols[at], wanted[at], prices.ravel()[at], index[at]
         best = first
         least = self._cost(best, around, price, tables)
         for other in (first - np.sign(first), np.zeros_like(first)):
@@ -44,18 +48,19 @@ class Weigh(Encode):
         return symbols
 
     def _cost(self, symbols: np.ndarray, wanted: np.ndarray, price: np.ndarray, index: np.ndarray) -> np.ndarray:
-        return np.asarray(bits(self.coder.tables, symbols, index) + price * (symbols - wanted) ** 2)
+        cost: np.ndarray = bits(self.coder.tables, symbols, index) + price * (symbols - wanted) ** 2
+        return cost
 
 
 class _Latents(Mapping[str, Callable[..., Any]]):
-    """A model's networks, of which the hyper-analysis is given the latents alone."""
+    """A model's networks, of which the hyper-analysis is given y alone."""
 
     def __init__(self, networks: Mapping[str, Callable[..., Any]]) -> None:
         self.networks = networks
 
     def __getitem__(self, name: str) -> Callable[..., Any]:
         network = self.networks[name]
-        return (lambda y: network(y[:1])) if name == HYPER else network
+        return (lambda y: network(y[2:])) if name == HYPER else network
 
     def __iter__(self) -> Any:
         return iter(self.networks)
@@ -64,6 +69,10 @@ class _Latents(Mapping[str, Callable[..., Any]]):
         return len(self.networks)
 
 
-def weighed(y: np.ndarray, price: np.ndarray | float) -> np.ndarray:
-    """Latents (1, C, H, W) and the bits that a squared unit of error costs, as `Weigh` takes them."""
-    return np.concatenate([y, np.broadcast_to(np.float32(price), y.shape)])
+def weighed(aim: np.ndarray, price: np.ndarray | float, y: np.ndarray) -> np.ndarray:
+    """What `Weigh` takes: where symbols shall lead, the bits that a squared unit off it costs, and latents y.
+
+    All (1, C, H, W); symbols of z are those of y.
+    """
+    whole: np.ndarray = np.concatenate([aim, np.broadcast_to(np.float32(price), aim.shape), y])
+    return whole

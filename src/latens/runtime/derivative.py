@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from latens.pixels import difference, to_network, to_pixels
 from latens.runtime.onnx import session, shrinking
 from latens.transforms import Network, adjoint
 from latens.transforms.strips import rows_after, rows_seen
@@ -15,7 +16,7 @@ MOST = 1 << 11  # positions of the latents that are computed at a time: some 200
 
 
 class SquaredError:
-    """x_hat = network(y), and the derivative by y of the sum of (x_hat - x)^2; by ONNX Runtime always.
+    """The squared error of network(y) against a picture, and its derivative by y; by ONNX Runtime always.
 
     Args:
         network: a synthesis
@@ -30,27 +31,33 @@ class SquaredError:
         self._network = network
         self._session = session(adjoint.squared_error(network, weights), threads)
 
-    def __call__(self, y: np.ndarray, x: np.ndarray, most: int = MOST) -> tuple[np.ndarray, np.ndarray]:
-        """(1, C', H, W) and (1, C, h, w), from y (1, C, h, w) and x (1, C', H, W), float32.
+    def __call__(self, y: np.ndarray, pixels: np.ndarray, most: int = MOST) -> tuple[float, np.ndarray]:
+        """Both on 0..255, summed over samples: the error of the 8-bit picture, the derivative as (1, C, h, w).
 
-        x may have fewer rows and columns than the network's output, which are then without error and left out.
-        Strips of rows are computed one after the other, in bounded memory, from all rows that they depend on.
+        Args:
+            y: float32 (1, C, h, w)
+            pixels: uint8 (H, W, 3), which may have fewer rows and columns than the network's output: what is
+                beyond them is without error
+            most: positions of y at a time. Strips of rows are computed one after the other, in bounded memory,
+                each from all rows that it depends on
         """
         rows, columns = y.shape[2:]
+        height, width = pixels.shape[:2]
         up = rows_after(self._network, rows) // rows
-        x_hat, derivative = np.empty_like(x), np.zeros_like(y)
+        error, derivative = 0.0, np.zeros_like(y)
         step = max(1, most // columns) * up
         options = shrinking() if rows * columns > most else None
-        for start in range(0, x.shape[2], step):
-            end = min(start + step, x.shape[2])
+        for start in range(0, height, step):
+            end = min(start + step, height)
             first, last = rows_seen(self._network, start, end - 1)
             first, last = max(0, first), min(last, rows - 1)
-            wanted = np.zeros((1, x.shape[1], (last + 1 - first) * up, columns * up), np.float32)
-            inside = np.zeros((1, 1, *wanted.shape[2:]), np.float32)
-            part = np.s_[:, :, start - first * up : end - first * up, : x.shape[3]]
-            wanted[part], inside[part] = x[:, :, start:end], 1
-            given = {"y": np.ascontiguousarray(y[:, :, first : last + 1]), "x": wanted, "inside": inside}
-            came, pulled = self._session.run(adjoint.OUTPUTS, given, options)
-            x_hat[:, :, start:end] = came[part]
+            x = np.zeros((1, 3, (last + 1 - first) * up, columns * up), np.float32)
+            inside = np.zeros((1, 1, *x.shape[2:]), np.float32)
+            part = np.s_[:, :, start - first * up : end - first * up, :width]
+            x[part], inside[part] = to_network(pixels[start:end], 1), 1
+            given = {"y": np.ascontiguousarray(y[:, :, first : last + 1]), "x": x, "inside": inside}
+            x_hat, pulled = self._session.run(adjoint.OUTPUTS, given, options)
+            error += difference(pixels[start:end], to_pixels(x_hat[part]))
             derivative[:, :, first : last + 1] += pulled
-        return x_hat, derivative
+        derivative *= np.float32(255**2)
+        return error, derivative

@@ -32,6 +32,7 @@ class Model(ABC):
     title: ClassVar[str]
     paper: ClassVar[str]
     stride: ClassVar[int]  # pixels per latent and side; pictures are padded to its multiples
+    effort: ClassVar[int] = 1  # of encoders that are told none (`latens.search`)
 
     @abstractmethod
     def networks(self) -> Mapping[str, Network]:

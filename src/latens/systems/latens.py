@@ -61,6 +61,7 @@ class Latens(Model):
     title: ClassVar[str] = "Default codec"
     paper: ClassVar[str] = "latens"
     stride: ClassVar[int] = LATENT
+    effort: ClassVar[int] = 2
 
     C: int = 128
     n: int = 6
@@ -154,5 +155,6 @@ class LatensFast(Latens):
     id: ClassVar[str] = "latens-fast"
     fourcc: ClassVar[str] = "LTNF"
     title: ClassVar[str] = "Default codec, fast"
+    effort: ClassVar[int] = 1
 
     n: int = 3

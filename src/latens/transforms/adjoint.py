@@ -32,6 +32,7 @@ from latens.transforms.layers import (
 from latens.transforms.onnx_phases import Phases, gains
 
 INPUTS, OUTPUTS = ("y", "x", "inside"), ("x_hat", "derivative")
+HUGE = 1e20
 
 Pull = Callable[[str], str]  # name of the derivative by the output -> by the input
 
@@ -62,7 +63,7 @@ class _Graph:
     def __init__(self) -> None:
         self.nodes, self.constants = list[bytes](), list[bytes]()
 
-    def node(self, kind: str, *inputs: str, **attributes: int | str | list[int]) -> str:
+    def node(self, kind: str, *inputs: str, **attributes: wire.Attribute) -> str:
         output = f"{kind.lower()}_{len(self.nodes)}"
         self.nodes.append(wire.node(kind, list(inputs), output, **attributes))
         return output
@@ -184,11 +185,11 @@ def _igdn(graph: _Graph, beta: np.ndarray, gamma: np.ndarray, squared: bool, x: 
 
 
 def _leaky(graph: _Graph, slope: float, x: str) -> tuple[str, Pull]:
-    """max(x, slope x)."""
+    """y = max(x, slope x); the derivative is y times a huge number, clipped to slope and 1."""
+    y = graph.node("LeakyRelu", x, alpha=slope)
 
     def pull(g: str) -> str:
-        above = graph.node("Greater", y, graph.constant(0.0))
-        return graph.node("Where", above, g, graph.node("Mul", g, graph.constant(slope)))
+        bounds = graph.constant(slope), graph.constant(1.0)
+        return graph.node("Mul", g, graph.node("Clip", graph.node("Mul", y, graph.constant(HUGE)), *bounds))
 
-    y = graph.node("Max", x, graph.node("Mul", x, graph.constant(slope)))
     return y, pull

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from itertools import product
 
 from latens.transforms.layers import Deconv, Network
-from latens.transforms.onnx_wire import field, fields, integers, node
+from latens.transforms.onnx_wire import Attribute, field, fields, integers, node
 
 GRAPH, NODE, INITIALIZER = 7, 1, 5  # fields of a model and of a graph
 INPUT, OUTPUT, KIND = 1, 2, 4  # fields of a node
@@ -99,7 +99,7 @@ class Phases:
         whole = self._node("Concat", found, axis=1)
         self.nodes.append(node("DepthToSpace", [whole], output, blocksize=stride, mode="DCR"))
 
-    def _node(self, kind: str, inputs: list[str], **attributes: int | str | list[int]) -> str:
+    def _node(self, kind: str, inputs: list[str], **attributes: Attribute) -> str:
         output = f"{self.name}_{len(self.nodes)}"
         self.nodes.append(node(kind, inputs, output, **attributes))
         return output

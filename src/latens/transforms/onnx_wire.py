@@ -5,6 +5,7 @@ A message is fields, one after the other: each a key (number and kind) and a val
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -12,8 +13,10 @@ import numpy as np
 
 OPSET, IR_VERSION = 17, 9  # of graphs that are written here
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5  # kinds of values
-FLOAT, INT64 = 1, 7  # of a tensor's numbers
+FLOAT, INT64 = 1, 7  # of a tensor's numbers; an attribute's FLOAT is the same
 INT, STRING, INTS = 2, 3, 7  # of an attribute
+
+Attribute = int | float | str | list[int]
 
 
 class Field(NamedTuple):
@@ -75,13 +78,15 @@ def field(number: int, value: int | bytes | str) -> bytes:
     return _varint(number << 3 | BYTES) + _varint(len(data)) + data
 
 
-def node(kind: str, inputs: list[str], output: str, **attributes: int | str | list[int]) -> bytes:
+def node(kind: str, inputs: list[str], output: str, **attributes: Attribute) -> bytes:
     """A NodeProto of one output."""
     message = b"".join(field(1, name) for name in inputs) + field(2, output) + field(4, kind)
     return message + b"".join(field(5, _attribute(name, value)) for name, value in attributes.items())
 
 
-def _attribute(name: str, value: int | str | list[int]) -> bytes:
+def _attribute(name: str, value: Attribute) -> bytes:
+    if isinstance(value, float):
+        return field(1, name) + _varint(2 << 3 | FIXED32) + struct.pack("<f", value) + field(20, FLOAT)
     if isinstance(value, int):
         return field(1, name) + field(3, value) + field(20, INT)
     if isinstance(value, str):
