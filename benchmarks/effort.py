@@ -6,9 +6,9 @@
 DIR is a folder of PNG pictures or a tar of pictures; N of them are taken, evenly spread, and of each the middle
 SIDE x SIDE pixels. Per model and effort: the mean bytes, bits per pixel and PSNR over the pictures at each
 quality, BD-rate against effort 0 (over the range that the curves cover), the mean and the worst change of the
-Lagrangian against effort 0, and the mean processor time of one encoding, analysis included. An effort's time is
-that of the rungs up to it: `latens.search.climbed` goes through them one after the other. Models that are not
-named keep their place in the file.
+Lagrangian against effort 0, and the mean processor time, analysis included. An effort's time is that of all up to
+it, which `latens.search.climbed` goes through one after the other: a little more than its own. Models that are
+not named keep their place in the file.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from skimage import data
 import latens
 from latens import search
 from latens.errors import UsageError
-from latens.latents import Analysed, synthesised
+from latens.latents import Analysed, restored, synthesised
 from latens.pixels import ROWS, difference
 from latens.weights.package import load
 from latens.weights.shelf import select
@@ -58,6 +58,18 @@ def test_the_lagrangian_is_that_of_the_decoded_file(analysed: dict[str, Analysed
     assert np.array_equal(came, synthesised(file.header, picture.weights, file.y_hat))
     expected = 8 * len(file.data) + 0.01 * np.square(came - picture.pixels.astype(float)).sum() / 3
     assert search.lagrangian(file, picture, 0.01) == pytest.approx(expected, rel=1e-12)
+
+
+def test_errors_that_come_with_a_derivative_are_a_decoders_but_for_a_small_part_of_the_doubt(
+    analysed: dict[str, Analysed],
+) -> None:
+    for picture in analysed.values():
+        file, weights = search.coded(picture, 30.0, 1), picture.weights
+        error, _ = weights.squared_error(restored(file.header, weights, file.y_hat), picture.pixels)
+        lmbda = weights.lmbda(30.0)
+        assert lmbda is not None
+        off = lmbda * abs(error - difference(picture.pixels, search.pixels_of(file, picture))) / 3
+        assert off <= search.DOUBT / 4 * search.lagrangian(file, picture, lmbda)
 
 
 def test_squared_errors_are_exact_over_all_rows() -> None:

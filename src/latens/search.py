@@ -16,8 +16,9 @@ All of it needs NumPy, ONNX Runtime and the networks, not PyTorch.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import count, islice
+from typing import NamedTuple
 
 import numpy as np
 
@@ -33,8 +34,8 @@ PRICE = 30.0  # bits that a symbol's squared distance from the aim costs
 KEPT = 0.85  # of what the aim was, beside the symbols
 FIRST, AFTER, UNDONE = 0.08, 0.9, 0.7  # size times curvature; the next one, after a step and after no help
 LONGER = 2.5  # than that: every second step after one that did not help
-TRIES, DEARER = 4, 1.5  # of a first step; the next price, after no help
-DOUBT = 1e-3  # of the Lagrangian of pixels that come with a derivative: they are not to the last bit a decoder's
+DEARER = 1.5  # the next price, while the first step has not helped
+DOUBT = 2e-4  # of Lagrangians that come with a derivative: their pixels are not to the last bit a decoder's
 
 
 def check_effort(effort: int | None) -> None:
@@ -45,66 +46,90 @@ def check_effort(effort: int | None) -> None:
 
 def coded(analysed: Analysed, quality: float, effort: int | None = None) -> Coded:
     """The file of a picture at a quality 0..100; by default of the model's effort."""
-    rung = analysed.weights.model.effort if effort is None else effort
-    return next(islice(climbed(analysed, quality), rung, None))
+    return next(climbed(analysed, quality, [analysed.weights.model.effort if effort is None else effort]))
 
 
-def climbed(analysed: Analysed, quality: float) -> Iterator[Coded]:
-    """The files of effort 0, 1, ..., 9, each computed when it is asked for, from what the one before knows.
+def climbed(
+    analysed: Analysed, quality: float, efforts: Iterable[int] = range(MOST_EFFORT + 1)
+) -> Iterator[Coded]:
+    """The files of efforts, rising, each computed when it is asked for, from what the ones before know.
 
     Weights that were trained for another error than MSE, or do not say for which lambda, are rounded for always.
     """
     header = analysed.header(quality)
     y = analysed.scaled(header)
     rounded = analysed.coded(header, y)
-    yield rounded
     lmbda = analysed.weights.lmbda(header.quality)
-    if lmbda is None:
-        yield from [rounded] * MOST_EFFORT
-        return
-    descent, taken = _descent(analysed, rounded, y, lmbda), 0
-    for steps in STEPS:
-        (file,) = deque(islice(descent, steps - taken), maxlen=1)
-        taken = steps
-        yield file
+    descent, taken = None if lmbda is None else _descent(analysed, rounded, y, lmbda), 0
+    for effort in efforts:
+        if descent is None or effort == 0:
+            yield rounded
+            continue
+        (step,) = deque(islice(descent, STEPS[effort - 1] - taken), maxlen=1)
+        taken = STEPS[effort - 1]
+        yield step.settled()
 
 
-def _descent(analysed: Analysed, rounded: Coded, y: np.ndarray, lmbda: float) -> Iterator[Coded]:
-    """The best file after one step against the Lagrangian's derivative, after two, and so on.
+class _Step(NamedTuple):
+    """A file that is tried, before it is decoded; and the best one before it, with its Lagrangian."""
+
+    best: Coded
+    least: float
+    tried: Coded
+    reached: Callable[[Coded], float]  # a file's Lagrangian, as decoders see it
+
+    def settled(self) -> Coded:
+        """What an encoder that goes no further writes."""
+        return self.tried if self.reached(self.tried) < (1 - 2 * DOUBT) * self.least else self.best
+
+
+def _descent(analysed: Analysed, rounded: Coded, y: np.ndarray, lmbda: float) -> Iterator[_Step]:
+    """Steps against the Lagrangian's derivative.
 
     A step aims at y_hat + KEPT (aim - y_hat) - size g, where g is the derivative of lambda times the squared error
     at the latents y_hat of the best file, and the aim before the first step is y; and then chooses symbols. So
     latents move that were nearly rounded the other way, or that the derivative has long been asking to: all at
-    once would overshoot. A step that does not help is taken back. If it is the first, shorter ones with dearer
-    errors are tried in its place, `TRIES` in all; later, a shorter one is taken and a longer one, by turns.
+    once would overshoot. A step that does not help is taken back, and another one is tried (`_strides`).
+
+    The derivative comes with the file's Lagrangian, so that whether a step has helped is known on the way to the
+    next one. A step after one that did not help is likely not to help either, and is decoded first.
     """
     header, weights = rounded.header, analysed.weights
-    best, least, aim, size = rounded, np.inf, y, 0.0
+
+    def reached(file: Coded) -> float:
+        return lagrangian(file, analysed, lmbda)
+
+    def derived(file: Coded) -> tuple[float, np.ndarray]:
+        error, g = weights.squared_error(restored(header, weights, file.y_hat), analysed.pixels)
+        return _lagrangian(file, error, lmbda), restored(header, weights, g) * np.float32(lmbda / 3)
+
+    best, aim = rounded, y
+    least, g = derived(best)
+    size = FIRST / _curvature(g, best.y_hat - y)
     while True:
-        y_hat, first = best.y_hat, best is rounded
-        error, pulled = weights.squared_error(restored(header, weights, y_hat), analysed.pixels)
-        g = restored(header, weights, pulled) * np.float32(lmbda / 3)
-        if first:
-            least = (1 - DOUBT) * _lagrangian(rounded, error, lmbda)
-            size = FIRST / _curvature(g, y_hat - y)
-        for tries, (taken, price) in enumerate(_strides(size, first), 1):
-            wanted = y_hat + np.float32(KEPT) * (aim - y_hat) - np.float32(taken) * g
+        for again, (taken, price) in enumerate(_strides(size, best is rounded)):
+            wanted = best.y_hat + np.float32(KEPT) * (aim - best.y_hat) - np.float32(taken) * g
             tried = analysed.coded(header, weighed(wanted, price, y), Weigh)
-            reached = lagrangian(tried, analysed, lmbda)
-            if reached < least:
-                best, least, aim, size = tried, reached, wanted, AFTER * min(taken, size)
+            yield _Step(best, least, tried, reached)
+            if again and reached(tried) >= (1 - DOUBT) * least:
+                continue
+            there, slope = derived(tried)
+            if there < (1 - DOUBT) * least:
+                best, least, g = tried, there, slope
+                aim, size = wanted, AFTER * min(taken, size)
                 break
-            if not first or tries >= TRIES:
-                yield best
-        yield best
 
 
 def _strides(size: float, first: bool) -> Iterator[tuple[float, float]]:
-    """Sizes and prices of a step, and of those in its place while none helps."""
-    yield size, PRICE
-    for again in count(1):
-        shorter = size * UNDONE ** (again if first else (again + 1) // 2)
-        yield (shorter, PRICE * DEARER**again) if first else (shorter * LONGER ** (1 - again % 2), PRICE)
+    """Sizes and prices of a step, and of those in its place while none helps.
+
+    In place of the first one, shorter ones with dearer errors; later, shorter ones and longer ones by turns.
+    """
+    for again in count():
+        if first:
+            yield size * UNDONE**again, PRICE * DEARER**again
+        else:
+            yield size * UNDONE ** ((again + 1) // 2) * (LONGER if again and again % 2 == 0 else 1), PRICE
 
 
 def _curvature(g: np.ndarray, away: np.ndarray) -> float:

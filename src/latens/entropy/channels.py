@@ -156,7 +156,7 @@ class _Coding:
         self, y: np.ndarray | None, prior: str, parameters: Parameters, inside: np.ndarray | None = None
     ) -> np.ndarray:
         """Symbols relative to the predicted means, in the order of the array."""
-        if inside is None:
+        if inside is None or inside.all():
             return self._conditional(y, prior, parameters)
         coded = np.broadcast_to(inside, parameters.scale.shape)
         mean = np.broadcast_to(parameters.mean, coded.shape)[coded]
