@@ -188,8 +188,8 @@ def effort() -> Iterator[str]:
             yield row(model, measured["pictures"], rung["effort"], *changes, f"{rung['seconds']:.2f} s")
 
 
-MODELS = "| model | quality | bpp | PSNR | MS-SSIM | weights | kMAC/px, both ways |"
-MODELS_ZH = "| 模型 | 质量 | bpp | PSNR | MS-SSIM | 权重 | kMAC/像素(编+解) |"
+MODELS = "| model | quality | bpp | PSNR | MS-SSIM | weights | kMAC/px, g_a + g_s |"
+MODELS_ZH = "| 模型 | 质量 | bpp | PSNR | MS-SSIM | 权重 | kMAC/像素（g_a + g_s） |"
 README_ANCHOR = "bpg"
 ANCHORS = ("jpeg", "jpeg2000", "webp", "bpg", "bpg_444_x265_ycbcr", "vtm")  # columns of the BD-rate tables
 PUBLISHED = {  # measured codecs, and what others have published of them
@@ -199,10 +199,10 @@ PUBLISHED = {  # measured codecs, and what others have published of them
     "bpg": "bpg_444_x265_ycbcr",
 }
 CODECS = "| codec | BD-rate against BPG 4:4:4, PSNR 28-37 dB | MS-SSIM 11-19 dB | encode | decode |"
-CODECS_ZH = "| 编码器 | 相对 BPG 4:4:4 的 BD-rate,PSNR 28-37 dB | MS-SSIM 11-19 dB | 编码 | 解码 |"
+CODECS_ZH = "| 编解码器 | 相对 BPG 4:4:4 的 BD-rate，PSNR 28-37 dB | MS-SSIM 11-19 dB | 编码 | 解码 |"
 BD_RATES = f"| against: | {' | '.join(ANCHORS)} |"
 DEVIATIONS = "| measured here | published | PSNR, 28-37 dB | MS-SSIM, 11-19 dB |"
-CARD = "| point | quality | lambda | fingerprint | parameters | kMAC/px, both ways | weights | trained |"
+CARD = "| point | quality | lambda | fingerprint | parameters | kMAC/px, g_a + g_s | weights | trained |"
 CURVES = "| codec | setting | bpp | PSNR | MS-SSIM | SSIMULACRA2 |"
 SPEED = "| point | weights | bytes | encode | decode | `latens encode` | `latens decode` | `latens info` |"
 MATRIX_TOTAL = "| files of | pictures | settings: write x read | symbols | mismatching | refused | levels apart |"

@@ -205,7 +205,7 @@ def enter(measured: Path) -> None:
             for quality in RatePoint(**{**point, "kodak": ()}).qualities:
                 k = curve["settings"].index(f"{quality:g}")
                 bpp, psnr, ms_ssim = (curve[name][k] for name in ("bpp", "psnr_rgb_db", "ms_ssim"))
-                point["kodak"].append([quality, round(bpp, 4), round(psnr, 3), round(ms_ssim, 5)])
+                point["kodak"].append([quality, round(bpp, 6), round(psnr, 5), round(ms_ssim, 6)])
         path.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
