@@ -34,7 +34,7 @@ from latens.evaluate.bdrate import Curve, bd_rate
 from latens.latents import Analysed
 from latens.pixels import difference
 from latens.runtime import choose
-from latens.search import climbed, lagrangian, pixels_of
+from latens.search import climbed, lagrangian
 from latens.weights.package import load
 from latens.weights.shelf import select
 
@@ -94,7 +94,7 @@ def _climb(model: str, quality: float, pixels: np.ndarray) -> Iterator[tuple[flo
     assert lmbda is not None
     for file in ladder:
         spent += time.process_time() - start
-        squares = difference(pixels, pixels_of(file, analysed)) / pixels.size
+        squares = difference(pixels, analysed.seen(file)) / pixels.size
         cost = lagrangian(file, analysed, lmbda)
         positions = pixels.shape[0] * pixels.shape[1]
         yield len(file.data), 8 * len(file.data) / positions, 10 * math.log10(255**2 / squares), cost, spent

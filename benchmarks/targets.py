@@ -29,7 +29,7 @@ from skimage import data as samples
 import latens
 from latens.codec import DEFAULT_MODEL
 from latens.errors import TargetError
-from latens.latents import Analysed, synthesised
+from latens.latents import Analysed
 from latens.metrics import ms_ssim, psnr
 from latens.runtime import choose
 from latens.search import coded
@@ -110,7 +110,7 @@ class Reach:
             analysed = Analysed.of(self.pixels, load(select(self.model, 50), choose()))
             for quality in range(0, 101, 5):
                 file = coded(analysed, quality)
-                self.files.append((file.data, synthesised(file.header, analysed.weights, file.y_hat)))
+                self.files.append((file.data, analysed.seen(file)))
         if kind in ("size", "bpp"):
             return [reached(kind, data, self.pixels, None) for data, _ in self.files]
         return [(psnr if kind == "psnr" else ms_ssim)(self.pixels, came) for _, came in self.files]

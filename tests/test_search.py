@@ -28,7 +28,7 @@ def pictures() -> dict[str, np.ndarray]:
     }
 
 
-@pytest.fixture(scope="module", params=["balle2018", "balle2017"])
+@pytest.fixture(scope="module", params=["latens", "balle2018", "balle2017"])
 def analysed(request: pytest.FixtureRequest) -> Iterator[dict[str, Analysed]]:
     """The pictures' latents of a model with a conditional prior, and of one without."""
     weights = load(select(request.param, 30))
@@ -65,11 +65,12 @@ def test_errors_that_come_with_a_derivative_are_a_decoders_but_for_a_small_part_
 ) -> None:
     for picture in analysed.values():
         file, weights = search.coded(picture, 30.0, 1), picture.weights
-        error, _ = weights.squared_error(restored(file.header, weights, file.y_hat), picture.pixels)
         lmbda = weights.lmbda(30.0)
         assert lmbda is not None
-        off = lmbda * abs(error - difference(picture.pixels, search.pixels_of(file, picture))) / 3
-        assert off <= search.DOUBT / 4 * search.lagrangian(file, picture, lmbda)
+        for most in (4096, 10):  # whole and in strips
+            error, _ = weights.squared_error(restored(file.header, weights, file.y_hat), picture.pixels, most)
+            off = lmbda * abs(error - difference(picture.pixels, picture.seen(file))) / 3
+            assert off <= search.DOUBT / 4 * search.lagrangian(file, picture, lmbda)
 
 
 def test_squared_errors_are_exact_over_all_rows() -> None:
@@ -90,13 +91,23 @@ def test_effort_0_rounds_and_the_same_call_gives_the_same_bytes(photograph: np.n
 
 
 def test_an_effort_is_a_rung_of_one_ladder(analysed: dict[str, Analysed]) -> None:
-    ladder = list(search.climbed(analysed["flat"], 30.0))
+    ladder = list(search.climbed(analysed["face"], 30.0))
     assert len(ladder) == search.MOST_EFFORT + 1
     for effort in (0, 1, 6, 9):
-        assert search.coded(analysed["flat"], 30.0, effort).data == ladder[effort].data
+        assert search.coded(analysed["face"], 30.0, effort).data == ladder[effort].data
+    assert ladder[0].data != ladder[9].data
 
 
-@pytest.mark.parametrize("effort", [-1, 10, 2.5])
+def test_strides_that_do_not_help_are_followed_by_others() -> None:
+    first, later = (list(islice(search._strides(1.0, first), 5)) for first in (True, False))
+    assert first[0] == later[0] == (1.0, search.PRICE)
+    assert all(after[0] < before[0] and after[1] > before[1] for before, after in pairwise(first))
+    sizes = [size for size, _ in later]
+    assert sizes[1] < sizes[0] < sizes[2] and sizes[3] < sizes[1] and sizes[3] < sizes[4] < sizes[2]
+    assert {price for _, price in later} == {search.PRICE}
+
+
+@pytest.mark.parametrize("effort", [-1, 10, 2.5, 2.0])
 def test_an_effort_that_is_none_is_refused(photograph: np.ndarray, effort: float) -> None:
     with pytest.raises(UsageError, match=f"effort is {effort}, and must be a whole number from 0 to 9"):
         latens.encode(photograph[:16, :16], effort=effort)

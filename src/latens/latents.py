@@ -62,6 +62,10 @@ class Analysed:
         tile = Tile(encoder.finish(), symbols_check(np.concatenate(channel.symbols)))
         return Coded(pack(Container(header, (), (tile,))), header, y_hat)
 
+    def seen(self, file: Coded) -> np.ndarray:
+        """The picture that a file brings a decoder, uint8 (H, W, 3)."""
+        return synthesised(file.header, self.weights, file.y_hat)
+
 
 def synthesised(header: Header, weights: Weights, y_hat: np.ndarray) -> np.ndarray:
     """uint8 (H, W, 3) from decoded latents."""

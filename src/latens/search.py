@@ -2,9 +2,9 @@
 
     L = bits + lambda * (squared error on 0..255, summed over samples) / 3
 
-with the bits of the file and the error of the decoded 8-bit picture: nothing is estimated where files are
-compared. lambda is what the weights were trained for at the file's quality (`latens.train.losses`, times the
-pixels). Every effort tries what those below it try and keeps the best, so a higher one is never worse.
+with the bits of the file and the error of the decoded 8-bit picture; on the way, of one that differs from it by
+roundings (`DOUBT`). lambda is what the weights were trained for at the file's quality (`latens.train.losses`,
+times the pixels). Every effort tries what those below it try and keeps the best, so a higher one is never worse.
 
     0        latents are rounded
     1 to 9   and `STEPS` steps, 1 to 32, are taken from there against the error's derivative (`_descent`), symbols
@@ -24,7 +24,7 @@ import numpy as np
 
 from latens.entropy.weighing import Weigh, weighed
 from latens.errors import UsageError
-from latens.latents import Analysed, Coded, restored, synthesised
+from latens.latents import Analysed, Coded, restored
 from latens.pixels import difference
 
 MOST_EFFORT = 9
@@ -40,19 +40,23 @@ DOUBT = 2e-4  # of Lagrangians that come with a derivative: their pixels are not
 
 def check_effort(effort: int | None) -> None:
     """UsageError unless it is one; None is the model's own."""
-    if effort is not None and effort not in range(MOST_EFFORT + 1):
+    if effort is not None and not (isinstance(effort, int) and 0 <= effort <= MOST_EFFORT):
         raise UsageError(f"effort is {effort}, and must be a whole number from 0 to {MOST_EFFORT}")
 
 
 def coded(analysed: Analysed, quality: float, effort: int | None = None) -> Coded:
-    """The file of a picture at a quality 0..100; by default of the model's effort."""
+    """The file of a picture at a quality 0..100; by default of the model's effort.
+
+    Raises:
+        WeightsError: the graph of g_s cannot be read
+    """
     return next(climbed(analysed, quality, [analysed.weights.model.effort if effort is None else effort]))
 
 
 def climbed(
     analysed: Analysed, quality: float, efforts: Iterable[int] = range(MOST_EFFORT + 1)
 ) -> Iterator[Coded]:
-    """The files of efforts, rising, each computed when it is asked for, from what the ones before know.
+    """The files of efforts 0..9, each above the one before, computed when asked for from what those before know.
 
     Weights that were trained for another error than MSE, or do not say for which lambda, are rounded for always.
     """
@@ -99,7 +103,7 @@ def _descent(analysed: Analysed, rounded: Coded, y: np.ndarray, lmbda: float) ->
     def reached(file: Coded) -> float:
         return lagrangian(file, analysed, lmbda)
 
-    def derived(file: Coded) -> tuple[float, np.ndarray]:
+    def derived(file: Coded) -> tuple[float, np.ndarray]:  # restoring is linear: it takes derivatives, too
         error, g = weights.squared_error(restored(header, weights, file.y_hat), analysed.pixels)
         return _lagrangian(file, error, lmbda), restored(header, weights, g) * np.float32(lmbda / 3)
 
@@ -143,13 +147,8 @@ def _curvature(g: np.ndarray, away: np.ndarray) -> float:
 
 def lagrangian(file: Coded, analysed: Analysed, lmbda: float) -> float:
     """In bits: what the file takes, and lambda times the squared error of the pixels that it brings."""
-    return _lagrangian(file, difference(analysed.pixels, pixels_of(file, analysed)), lmbda)
+    return _lagrangian(file, difference(analysed.pixels, analysed.seen(file)), lmbda)
 
 
 def _lagrangian(file: Coded, error: float, lmbda: float) -> float:
     return 8 * len(file.data) + lmbda * error / 3
-
-
-def pixels_of(file: Coded, analysed: Analysed) -> np.ndarray:
-    """uint8 (H, W, 3), as a decoder has them."""
-    return synthesised(file.header, analysed.weights, file.y_hat)

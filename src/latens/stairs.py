@@ -20,7 +20,7 @@ from functools import cache
 
 import numpy as np
 
-from latens.latents import Analysed, Coded, synthesised
+from latens.latents import Analysed, Coded
 from latens.pixels import difference
 from latens.search import coded
 
@@ -57,7 +57,7 @@ def steady(analysed: Analysed, effort: int | None = None) -> Callable[[float], C
 
     @cache
     def error(step: float) -> float:
-        return difference(analysed.pixels, synthesised(file(step).header, analysed.weights, file(step).y_hat))
+        return difference(analysed.pixels, analysed.seen(file(step)))
 
     return lambda quality: file(rung(quality, lambda step: len(file(step).data), error))
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from latens.codec import DEFAULT_MODEL, MAX_PIXELS, Name
 from latens.errors import TargetError, UsageError
 from latens.image import PictureSource, read_picture
-from latens.latents import Analysed, Coded, synthesised
+from latens.latents import Analysed, Coded
 from latens.metrics import ms_ssim, psnr
 from latens.runtime import choose
 from latens.search import check_effort, coded
@@ -121,7 +121,7 @@ def _reached(target: Target, file: Coded, analysed: Analysed) -> float:
     if target.kind == "bpp":
         return 8 * len(file.data) / (file.header.width * file.header.height)
     measure = psnr if target.kind == "psnr" else ms_ssim
-    return measure(analysed.pixels, synthesised(file.header, analysed.weights, file.y_hat))
+    return measure(analysed.pixels, analysed.seen(file))
 
 
 def _bisected(target: Target, attempt: Callable[[float], Tried]) -> list[Tried]:

@@ -30,7 +30,8 @@ def test_a_shipped_model_codes_at_the_middle_of_each_rate_point(photograph: np.n
     assert sizes == sorted(sizes)
     data = codec.encode(picture, codec.settings[0])
     assert np.array_equal(codec.decode(data), latens.decode(data, output="array"))
-    assert codec.options() == {"weights": {point.name: point.fingerprint for point in model.points}}
+    weights = {point.name: point.fingerprint for point in model.points}
+    assert codec.options() == {"weights": weights, "effort": model.effort}
     costs = complexity(codec, codec.settings[-1])
     assert costs is not None
     assert costs.parameters == model.points[-1].parameters

@@ -93,7 +93,7 @@ def test_a_target_that_an_effort_jumps_over_is_met_by_rounding(
 
     real = targets.coded
 
-    def jumping(analysed: Any, quality: float, effort: int) -> Any:
+    def jumping(analysed: Any, quality: float, effort: int | None) -> Any:
         file = real(analysed, quality, 0)
         data = file.data if effort == 0 else file.data[: len(file.data) // 2] if quality < 50 else 2 * file.data
         return file._replace(data=data)

@@ -24,7 +24,7 @@ HYPER = "h_a"  # what makes z of y, in every model that has one; z is rounded
 class Weigh(Encode):
     """`Encode` of latents on their way elsewhere: (3, C, H, W), the aim, its price and y (see `weighed`).
 
-    z is that of y: the hyper-networks are asked no more than once for all aims.
+    z is that of y, so that hyper-networks which remember (`latens.entropy.recall`) answer once for all aims.
     """
 
     def __init__(self, *given: Any, **named: Any) -> None:

@@ -12,7 +12,7 @@ import hashlib
 import re
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -23,6 +23,9 @@ from latens.errors import LatensError, UnreadablePictureError, UsageError, Weigh
 from latens.runtime import choose, described
 from latens.weights.package import load
 from latens.weights.shelf import LADDER
+
+if TYPE_CHECKING:
+    from latens.systems import Model
 
 
 class Complexity(NamedTuple):
@@ -37,11 +40,11 @@ class Learned(Codec):
 
     suffix = ".ltn"
     continuous = False  # whether every setting within the bounds is another rate
-    search: dict[str, Any]  # what is said of the effort when encoding: nothing, for the default one
+    effort: int
 
-    def _named(self, name: str, effort: int | None) -> str:
-        """The id of a codec called ``name``, whose effort is noted."""
-        self.search = {} if effort is None else {"effort": effort}
+    def _named(self, name: str, effort: int | None, default: int) -> str:
+        """The id of a codec called ``name``, whose effort is noted; ids tell one that was asked for."""
+        self.effort = default if effort is None else effort
         return name if effort is None else f"{name}@{effort}"
 
     def version(self) -> str:
@@ -63,17 +66,17 @@ class Shipped(Learned):
         self._info = next(info for info in latens.models() if name in info.codecs)
         self._tune = self._info.codecs[name]
         self._points = self._info.tuned(self._tune)
-        self.id = self._named(name, effort)
+        self.id = self._named(name, effort, self._info.effort)
         self.title = self.id if self._info.paper == "latens" else f"{self.id} ({self._info.paper})"
         self.settings = tuple(sorted(quality for point in self._points for quality in point.qualities))
         self.continuous = any(point.levels > 1 for point in self._points)
 
     def options(self) -> dict[str, object]:
-        return {"weights": {point.name: point.fingerprint for point in self._points}, **self.search}
+        return {"weights": {point.name: point.fingerprint for point in self._points}, "effort": self.effort}
 
     def encode(self, pixels: np.ndarray, setting: float) -> bytes:
-        chosen = {"model": self._info.id, "tune": self._tune, **self.search}
-        return latens.encode(pixels, quality=self.check(setting), **chosen)
+        quality = self.check(setting)
+        return latens.encode(pixels, quality=quality, model=self._info.id, tune=self._tune, effort=self.effort)
 
     def decode(self, data: bytes) -> np.ndarray:
         return latens.decode(data, output="array")
@@ -87,9 +90,11 @@ class Files(Learned):
     """Weights files; the setting counts them, from 0, or is the quality of a single one of variable rate."""
 
     def __init__(self, name: str, paths: tuple[Path, ...], effort: int | None = None) -> None:
-        self.id, self.paths = self._named(name, effort), paths
+        self.paths = paths
+        model = _model(paths[0])
+        self.id = self._named(name, effort, model.effort if model else 0)
         self.title = f"{self.id} ({', '.join(path.name for path in paths)})"
-        self.continuous = len(paths) == 1 and _levels(paths[0]) > 1
+        self.continuous = len(paths) == 1 and model is not None and model.levels > 1
         if self.continuous:
             self.parameter, self.whole = "quality", False
             self.settings, self.bounds = LADDER, (0.0, 100.0)
@@ -99,12 +104,12 @@ class Files(Learned):
 
     def options(self) -> dict[str, object]:
         sums = {path.name: hashlib.sha256(path.read_bytes()).hexdigest()[:16] for path in self.paths}
-        return {"sha256": sums, **self.search}
+        return {"sha256": sums, "effort": self.effort}
 
     def encode(self, pixels: np.ndarray, setting: float) -> bytes:
         if self.continuous:
-            return latens.encode(pixels, model=self.paths[0], quality=self.check(setting), **self.search)
-        return latens.encode(pixels, model=self.paths[int(self.check(setting))], **self.search)
+            return latens.encode(pixels, model=self.paths[0], quality=self.check(setting), effort=self.effort)
+        return latens.encode(pixels, model=self.paths[int(self.check(setting))], effort=self.effort)
 
     def decode(self, data: bytes) -> np.ndarray:
         for path in self.paths:
@@ -115,12 +120,12 @@ class Files(Learned):
         raise UnreadablePictureError(f"{self.id}: the file was written with none of its {len(self.paths)} weights")
 
 
-def _levels(path: Path) -> int:
-    """Of a weights file; 1 if it cannot be read, which encoding will say."""
+def _model(path: Path) -> Model | None:
+    """Of a weights file; None if it cannot be read, which encoding will say."""
     try:
-        return load(path.absolute()).model.levels
+        return load(path.absolute()).model
     except WeightsError:
-        return 1
+        return None
 
 
 def with_effort(spec: str, effort: int | None) -> str:

@@ -40,8 +40,8 @@ Pull = Callable[[str], str]  # name of the derivative by the output -> by the in
 def squared_error(network: Network, weights: Sequence[Mapping[str, Any]]) -> bytes:
     """A serialised ONNX model of x_hat = network(y) and of the derivative of sum(((x_hat - x) inside)^2) by y.
 
-    Inputs are y (1, C, h, w), x (1, C', H, W) and inside (1, 1, H, W), which weighs the errors; outputs are x_hat
-    (1, C', H, W) and the derivative (1, C, h, w); all float32.
+    Inputs are y (1, C, h, w), x (1, C', H, W) and inside (1, 1, H, W), 1 where errors count and else 0; outputs
+    are x_hat (1, C', H, W) and the derivative (1, C, h, w); all float32.
 
     Args:
         weights: those of `latens.transforms.onnx_weights`

@@ -141,7 +141,7 @@ class Weights:
 
     @cached_property
     def squared_error(self) -> SquaredError:
-        """What g_s makes of latents, and how its squared error changes with each of them.
+        """How far what g_s makes of latents is from a picture, squared, and how that changes with each of them.
 
         Raises:
             WeightsError: the graph of g_s cannot be read

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from latens.errors import UnknownModelError, UsageError, WeightsError
+from latens.systems import MODELS
 
 HERE = Path(__file__).parent
 
@@ -64,6 +65,11 @@ class ModelInfo:
     paper: str
     points: tuple[RatePoint, ...]
     retired: tuple[RatePoint, ...] = ()  # once among the points: files written with them are decoded for ever
+
+    @property
+    def effort(self) -> int:
+        """Of encoders that are told none."""
+        return MODELS[self.id].effort
 
     @property
     def tunes(self) -> tuple[str, ...]:
