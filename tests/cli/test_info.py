@@ -94,3 +94,9 @@ def test_the_command_line_imports_nothing_heavy() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
     code = "import sys, latens; assert not {'typer', 'rich', 'numpy'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_header_is_read_without_numpy(file: Path) -> None:
+    code = f"import sys; from latens.cli import main; assert main(['info', {str(file)!r}]) == 0; print('numpy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.endswith("\nFalse\n")

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from latens.errors import UnknownModelError, UsageError, WeightsError
-from latens.systems import MODELS
 
 HERE = Path(__file__).parent
 
@@ -69,6 +68,8 @@ class ModelInfo:
     @property
     def effort(self) -> int:
         """Of encoders that are told none."""
+        from latens.systems import MODELS  # with which NumPy is loaded: reading a header does without
+
         return MODELS[self.id].effort
 
     @property
