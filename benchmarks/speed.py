@@ -37,10 +37,7 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from latens.cli import share_cores
 from latens.errors import LatensError, UsageError
-
-share_cores()  # before NumPy: `latens.encode` is timed as the command line runs it
 
 SIZE = (768, 512)
 PATIENCE = 8.0  # seconds of a call from which on it gets `FEW` runs, the first one counted
@@ -155,7 +152,9 @@ def ladder(model: str) -> list[tuple[str, float]]:
 def measure(model: str, picture: Path, runs: int, processes: list[Fresh]) -> list[Point]:
     """Every rate point of a model through the library, beside its processes."""
     import latens
+    from latens.cli import share_cores
 
+    share_cores()  # before NumPy is loaded: the library is timed as the command line runs it
     image = Image.open(picture).convert("RGB")
     weights = Path(model) if model.endswith(".ltm") else None
     points = []

@@ -17,6 +17,7 @@ import latens
 from latens import cli
 from latens.bitstream import Container, Header, Tile, pack, read_header, unpack
 from latens.errors import TooLargeError, UsageError
+from latens.systems import MODELS, Balle2017
 from latens.weights.shelf import ModelInfo, RatePoint
 
 POINT = RatePoint(
@@ -71,6 +72,7 @@ def codec(monkeypatch: pytest.MonkeyPatch) -> Codec:
     for name, value in (("encode", fake.encode), ("decode", fake.decode), ("open", fake.open)):
         monkeypatch.setitem(vars(latens), name, value)
     monkeypatch.setitem(vars(latens), "models", lambda: (MODEL,))
+    monkeypatch.setitem(MODELS, MODEL.id, Balle2017)  # which says what effort a codec has that is told none
     monkeypatch.setattr(cli, "_exit_on_termination", lambda: None)
     monkeypatch.delenv("LATENS_DEBUG", raising=False)
     return fake

@@ -96,7 +96,8 @@ def test_the_command_line_imports_nothing_heavy() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_a_header_is_read_without_numpy(file: Path) -> None:
-    code = f"import sys; from latens.cli import main; assert main(['info', {str(file)!r}]) == 0; print('numpy' in sys.modules)"
+def test_a_header_is_read_without_numpy() -> None:
+    file = next((Path(__file__).parents[1] / "golden").glob("shipped-latens-*.ltn"))
+    code = f"import sys; from latens.cli import main; print(main(['info', {str(file)!r}]), 'numpy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert done.stdout.endswith("\nFalse\n")
+    assert done.stdout.endswith("\n0 False\n")
