@@ -56,10 +56,15 @@ def test_photographs_are_not_coded_in_stairs(photograph: np.ndarray) -> None:
     assert latens.open(data).header.quality == 43.21
 
 
+@pytest.mark.parametrize("model", [MODEL, "minnen2018"])
 @pytest.mark.parametrize("name", [name for name, _ in monotone.odd_pictures(104)])
-def test_odd_pictures_never_lose_by_a_higher_quality(name: str) -> None:
+def test_odd_pictures_never_lose_by_a_higher_quality(
+    name: str, model: str, request: pytest.FixtureRequest
+) -> None:
+    if model == "minnen2018" and name in ("line art", "a word"):
+        request.applymarker(pytest.mark.xfail(strict=True, reason="docs/effort.md: what one step mends is luck"))
     pixels = dict(monotone.odd_pictures(104))[name]
-    weights = load(Path(select(MODEL, 50)))
+    weights = load(Path(select(model, 50)))
     rungs = monotone.ladder(pixels, weights, [0, 25, 50, 75, 100])
     assert not monotone.violations(rungs)
     if name.startswith(LITTLE) or name in MUCH:

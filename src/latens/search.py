@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import count, islice
+from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
@@ -40,7 +41,7 @@ DOUBT = 2e-4  # of Lagrangians that come with a derivative: their pixels are not
 
 def check_effort(effort: int | None) -> None:
     """UsageError unless it is one; None is the model's own."""
-    if effort is not None and not (isinstance(effort, int) and 0 <= effort <= MOST_EFFORT):
+    if effort is not None and not (isinstance(effort, Integral) and 0 <= effort <= MOST_EFFORT):
         raise UsageError(f"effort is {effort}, and must be a whole number from 0 to {MOST_EFFORT}")
 
 
