@@ -165,12 +165,16 @@ def test_training_the_priors_alone_leaves_pictures_alone(trained: Path, options:
 
 def test_exported_weights_are_a_start_too(exported: dict[str, Path], tmp_path: Path) -> None:
     pytest.importorskip("onnx", reason="needs the extra train")
+    from latens.train.beginnings import Source
     from latens.train.restore import restore
 
     shutil.copy(exported["variable"], tmp_path / "a.ltm")
     module, lmbdas = restore(tmp_path / "a.ltm", radius=16)
     assert lmbdas == (0.002, 0.02, 0.2)
     assert np.array_equal(module.gains.inverse.detach().numpy(), load(exported["variable"]).gains.inverse)
+    source = Source.read(tmp_path / "a.ltm", radius=16)
+    assert all(source.part(f"networks.{name}") for name in module.networks), "those of integers too"
+    assert not source.part("priors.z"), "which are fitted to the latents"
 
 
 @pytest.mark.parametrize(

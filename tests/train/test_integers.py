@@ -7,7 +7,7 @@ torch = pytest.importorskip("torch", reason="training needs PyTorch")
 
 from latens.entropy.integer import EXACT, IntegerNetwork, largest_sum  # noqa: E402
 from latens.errors import InexactError  # noqa: E402
-from latens.train.integers import quantise  # noqa: E402
+from latens.train.integers import quantise, unquantised  # noqa: E402
 from latens.transforms import Conv, Deconv, LeakyReLU, MaskedConv, Network, Predictions, ReLU  # noqa: E402
 from latens.transforms.torch_modules import build  # noqa: E402
 
@@ -210,3 +210,17 @@ def test_sums_are_right_on_average(network: Network) -> None:
         expected = module(x).numpy()
     off = np.abs((everywhere(exact, x) - expected).mean((0, 2, 3)))
     assert (off <= np.exp2(-exact.integers[-1].row("shift").astype(float))).all()
+
+
+@pytest.mark.parametrize(("network", "tolerance"), [(PLAIN, 0.05), (CONTEXT, 0.02)], ids=["plain", "context"])
+@pytest.mark.parametrize("spread", [0.02, 50.0])
+def test_integers_become_floats_again(network: Network, tolerance: float, spread: float) -> None:
+    first, again = trained(network, spread), build(network)
+    unquantised(quantise(network, first, [(integers(4, 6, 6, 5),)]), again)
+    x = integers(1, 6, 6, 5, seed=2)
+    with torch.no_grad():
+        expected, found = first(x).numpy(), again(x).numpy()
+        sizes = [float(layer.weight.square().mean()) for layer in again if hasattr(layer, "weight")]
+    error = np.sqrt(((found - expected) ** 2).mean((0, 2, 3)) / expected.var((0, 2, 3)))
+    assert error.max() < tolerance, "what quantising may cost, and nothing more"
+    assert max(sizes) < 1.5 * min(sizes), "no layer's weights are far larger than another's"

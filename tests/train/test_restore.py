@@ -29,3 +29,19 @@ def test_restored_networks_compute_what_the_exported_ones_do(path: Path, photogr
     with torch.no_grad():
         assert np.abs(module.networks["g_a"](torch.from_numpy(x)).numpy() - y).max() < 1e-3
         assert np.abs(module.networks["g_s"](torch.from_numpy(y)).numpy() - weights.g_s(y)).max() < 1e-4
+
+
+@pytest.mark.parametrize("path", [p for p in shipped() if load(p).model.exact()], ids=lambda path: path.stem)
+def test_restored_probability_networks_predict_what_the_integers_do(path: Path, photograph: np.ndarray) -> None:
+    module, _ = restore(path, radius=32)
+    weights = load(path)
+    x = photograph[:128, :192].transpose(2, 0, 1)[None].astype(np.float32) / 255
+    y = weights.gains.scaled(weights.g_a(x), 50)
+    z = np.rint(weights.networks["h_a"](y))
+    psi = weights.networks["h_s"](z)
+    with torch.no_grad():
+        found = module.networks["h_s"](torch.from_numpy(z)).numpy()
+    if weights.model.id == "balle2018":  # whose scales the integers round and clip at once
+        assert np.abs(found.clip(0, 63) - psi).max() < 1.5
+    else:
+        assert np.abs(found - psi).mean() < 0.03 < 0.3 < psi.std()

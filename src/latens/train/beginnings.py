@@ -51,8 +51,7 @@ class Source:
             from latens.train.restore import restore  # needs onnx and the coder, which training does not
 
             module, lmbdas = restore(path, radius)
-            lost = ("priors.", *(f"networks.{name}." for name in module.model.exact()))
-            state = {k: v for k, v in module.state_dict().items() if not k.startswith(lost)}
+            state = {k: v for k, v in module.state_dict().items() if not k.startswith("priors.")}
             from latens.weights.package import load
 
             effort = checkpoint.Effort(*load(path.absolute()).card.get("effort", ()))

@@ -10,11 +10,14 @@ activations   of as many binary digits, 8 to 11, as the proof leaves room for; a
               that the largest activation of the calibration pictures just fits, and what is larger is clipped
 the proof     a channel whose sums would still be too large gets a larger step, hence smaller integers
 rounding      of weights and biases for their sums over the calibration: `latens.train.rounding`
+
+The way back (`unquantised`) is exact but for what integers round and clip, so integers can be trained further.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,6 +33,7 @@ from latens.transforms import torch_modules as modules
 DIGITS = (11, 10, 9, 8)  # of an activation; the first that leaves enough room is taken
 ROOM = 0.02  # of the channels may need a larger step
 HEADROOM = 1.1  # over the largest activation of the calibration
+SWEEPS = 8  # of a float network's layers until its weights are alike in size
 TOLERANCE = 0.05  # of a channel's largest sum: what the error of weights with an enlarged step may come to
 
 Inputs = tuple[Any, ...]  # of one call of a network
@@ -88,18 +92,48 @@ def _convolutions(module: Any) -> list[Any]:
 def _taps(stage: Stage, layer: Any) -> tuple[np.ndarray, np.ndarray]:
     """Weights (taps, inputs, outputs) and biases of a trained convolution, float64."""
     weight = layer.weight.detach().double()
-    if isinstance(stage.layer, MaskedConv):
-        ordered = weight.permute(2, 1, 0)
-    else:
-        ordered = (
-            weight.flatten(2).permute(2, 0, 1)
-            if isinstance(stage.layer, Deconv)
-            else weight.flatten(2).permute(2, 1, 0)
-        )
+    ordered = weight.flatten(2).permute(_axes(stage))
     values = ordered.contiguous().cpu().numpy(), layer.bias.detach().double().cpu().numpy()
     if not all(np.isfinite(value).all() for value in values):
         raise InexactError("a probability network has weights that are not finite")
     return values
+
+
+def _axes(stage: Stage) -> tuple[int, int, int]:
+    """Where a module's weights, flattened, have taps, inputs and outputs."""
+    return (2, 0, 1) if isinstance(stage.layer, Deconv) else (2, 1, 0)
+
+
+@torch.no_grad()
+def unquantised(made: IntegerNetwork, module: Any) -> None:
+    """Write into a ``module`` of the same description floats that compute what the integers do.
+
+    Units between layers are free: weights into a channel and out of it become alike in size (`_balance`).
+    """
+    layers = _convolutions(module)
+    step = np.ldexp(1.0, -made.entry[0].astype(np.int64))  # what 1 stands for, of each input
+    for stage, layer, found in zip(made.stages, layers, made.integers, strict=True):
+        last, shift = layer is layers[-1], found.row("shift")
+        scale, half = np.ldexp(1.0, -shift), 0 if last else half_step(shift)
+        weight = torch.from_numpy(found.weight / step[:, None] * scale).permute(np.argsort(_axes(stage)).tolist())
+        layer.weight.copy_(weight.reshape(layer.weight.shape))
+        layer.bias.copy_(torch.from_numpy((found.row("bias") - half) * scale))
+        step = np.ones_like(scale)
+    for _ in range(SWEEPS):
+        for before, after in pairwise(layers):
+            _balance(before, after)
+
+
+@torch.no_grad()
+def _balance(before: Any, after: Any) -> None:
+    """Scale the channels between two convolutions so that weights on both sides have the same mean square."""
+    into = before.weight.transpose(0, 1) if isinstance(before, modules.Deconv) else before.weight
+    out = after.weight if isinstance(after, modules.Deconv) else after.weight.transpose(0, 1)
+    sizes = [side.square().flatten(1).mean(1).sqrt().clamp_min(1e-12) for side in (into, out)]
+    factor = (sizes[1] / sizes[0]).sqrt()
+    before.bias.mul_(factor)
+    for side, change in ((into, factor), (out, 1 / factor)):
+        side.mul_(change.view(-1, *[1] * (side.dim() - 1)))
 
 
 def _joined(chain: list[Stage], calibration: list[Inputs]) -> Iterator[Tensor]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from latens.errors import TrainingError
+from latens.train.integers import unquantised
 from latens.train.noise import Trainable
 from latens.transforms.onnx_graph import from_onnx
 from latens.transforms.torch_modules import fill
@@ -17,8 +18,8 @@ from latens.weights.package import load
 def restore(path: Path, radius: int) -> tuple[Trainable, tuple[float, ...]]:
     """The networks of an .ltm file as modules, and the lambdas of their levels.
 
-    Priors are not restored: fit them to the latents (`PiecewiseLinearDensity.fit`). Nor are networks that files
-    hold as integers (`Model.exact`): those begin anew.
+    Priors are not restored: fit them to the latents (`PiecewiseLinearDensity.fit`). Networks that files hold as
+    integers (`Model.exact`) are what these compute, as `latens.train.integers.unquantised` says.
 
     Raises:
         WeightsError: the file cannot be read, or has no encoder
@@ -28,6 +29,7 @@ def restore(path: Path, radius: int) -> tuple[Trainable, tuple[float, ...]]:
     module = Trainable(weights.model, radius)
     for name, network in weights.model.networks().items():
         if name in weights.model.exact():
+            unquantised(weights.network(name), module.networks[name])  # type: ignore[arg-type]
             continue
         try:
             stored = from_onnx(network, weights.graph(name))
