@@ -61,7 +61,7 @@ def test_photographs_are_not_coded_in_stairs(photograph: np.ndarray) -> None:
 def test_odd_pictures_never_lose_by_a_higher_quality(
     name: str, model: str, request: pytest.FixtureRequest
 ) -> None:
-    if model == "minnen2018" and name in ("line art", "a word"):
+    if model == "minnen2018" and name == "line art":
         request.applymarker(pytest.mark.xfail(strict=True, reason="docs/effort.md: what one step mends is luck"))
     pixels = dict(monotone.odd_pictures(104))[name]
     weights = load(Path(select(model, 50)))
