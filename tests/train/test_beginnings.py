@@ -91,6 +91,26 @@ def test_a_context_joins_a_trained_mean_scale_model_and_changes_nothing_at_first
     assert float(module.rounded(x).bits) == pytest.approx(float(before.module.rounded(x).bits), rel=1e-5)
 
 
+def test_transforms_and_priors_may_come_from_two_runs(
+    options: Options, tmp_path: Path, trained: dict[str, Path]
+) -> None:
+    elsewhere = dataclasses.replace(options, seed=1)
+    run.begin(tmp_path / "other", elsewhere, CPU, None, quiet=True).train()
+    first, second = (Source.read(path, options.radius) for path in (trained["balle2018"], tmp_path / "other"))
+    begun = run.begin(tmp_path / "both", options, CPU, trained["balle2018"], quiet=True, priors=tmp_path / "other")
+    state = begun.module.state_dict()
+    for name in sorted(TRANSFORMS | HYPER):
+        for source in (first, second):
+            same = all(torch.equal(state[f"{name}.{key}"], value) for key, value in source.part(name).items())
+            assert same == (source is (first if name in TRANSFORMS else second)), name
+
+
+def test_priors_of_other_levels_are_refused(options: Options, trained: dict[str, Path]) -> None:
+    transforms = Source.read(trained["balle2018"], options.radius)
+    with pytest.raises(TrainingError, match=r"has the levels lambda 0\.04, .* its levels, lambda 0\.02"):
+        transforms.with_priors(dataclasses.replace(transforms, lmbdas=(0.04,)))
+
+
 def test_other_transforms_are_refused(options: Options, trained: dict[str, Path]) -> None:
     for sizes in ({**SIZES, "N1": 8}, {**SIZES, "gdn": "absolute"}):
         with pytest.raises(TrainingError, match="only M may be smaller"):

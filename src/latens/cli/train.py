@@ -13,6 +13,7 @@ import typer
 from latens.errors import MissingExtraError, UsageError
 
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
+OF_A_SLICE = {"data", "resume", "steps", "time_limit", "storage", "device", "compiled", "threads", "quiet"}
 
 
 def seconds(text: str) -> float:
@@ -34,7 +35,15 @@ def sizes(words: list[str]) -> dict[str, int | str]:
     return pairs
 
 
+def fixed(context: typer.Context) -> list[str]:
+    """The words on the command line that a run keeps from its beginning, as they are spelt there."""
+    given = context.command.params
+    named = (p for p in given if p.name is not None and p.name not in OF_A_SLICE)
+    return [p.opts[0] for p in named if context.get_parameter_source(p.name).name == "COMMANDLINE"]  # type: ignore
+
+
 def train(
+    context: typer.Context,
     model: Annotated[str, typer.Argument(help="Which model to train.")] = "balle2017",
     data: Annotated[
         list[str] | None,
@@ -47,6 +56,9 @@ def train(
     resume: Annotated[Path | None, typer.Option("--resume", help="Go on with this run.")] = None,
     source: Annotated[
         Path | None, typer.Option("--from", help="Start from another run or an .ltm file, also of another lambda.")
+    ] = None,
+    priors_from: Annotated[
+        Path | None, typer.Option("--priors-from", help="Probability networks from there, transforms from --from.")
     ] = None,
     lmbda: Annotated[float, typer.Option("--lambda", help="Weight of the MSE (0..255) or 1 - MS-SSIM.")] = 0.0067,
     lowest_lmbda: Annotated[
@@ -112,6 +124,10 @@ def train(
             raise UsageError(f"{name} is {value!r}, and must be one of {', '.join(allowed)}")
     if (out is None) == (resume is None):
         raise UsageError("give either --out (a new run's folder) or --resume (the run to go on with)")
+    if priors_from is not None and source is None:
+        raise UsageError("--priors-from needs --from, the run whose transforms they are to fit")
+    if resume is not None and (kept := fixed(context)):
+        raise UsageError(f"--resume goes on with what {resume} began with, and cannot take {', '.join(kept)}")
     limit = seconds(time_limit) if time_limit else None
     try:
         import torch
@@ -129,7 +145,8 @@ def train(
         engine = run.resume(resume, place, steps, tuple(data or ()), quiet, backend)
     else:
         assert out is not None
-        inherited = run.sizes_of(source, model) if source else {}
+        others = [other for other in (priors_from, source) if other is not None]
+        inherited = {name: value for other in others for name, value in run.sizes_of(other, model).items()}
         options = Options(
             model=model, sizes={**inherited, **sizes(size or [])}, data=tuple(data or ()),
             validation=tuple(validate or ()), lmbda=lmbda, metric=metric,  # type: ignore[arg-type]
@@ -138,7 +155,7 @@ def train(
             lowest_lmbda=lowest_lmbda, only=only, optimiser=optimiser, weight_decay=weight_decay,  # type: ignore[arg-type]
             stream=stream, workers=workers, precision=run.precision_named(precision, place),
         )  # fmt: skip
-        engine = run.begin(out, options, place, source, quiet, backend)
+        engine = run.begin(out, options, place, source, quiet, backend, priors_from)
     result = run.train(engine, limit, storage)  # type: ignore[arg-type]
     if engine.processes.first:
         json.dump(result, sys.stdout, indent=2)

@@ -23,6 +23,7 @@ from latens.train.options import Options
 from latens.train.prune import most_used, pruned
 
 HYPER = {"networks.h_a", "networks.h_s"}
+TRANSFORMS = ("networks.g_a.", "networks.g_s.")
 CONTEXT = {"networks.context", "networks.entropy_parameters", *(f"networks.refine{k}" for k in range(PASSES))}
 FEW = 32  # pictures are enough for hyper-networks
 JUDGES = 8  # pictures to choose blocks by
@@ -63,6 +64,22 @@ class Source:
         model, effort = there.build() if known else None, checkpoint.Effort.of(saved)
         return cls(str(path), saved["average"], lmbdas, model, there.radius, effort)
 
+    def with_priors(self, other: Source) -> Source:
+        """The transforms and gains of this one, the probability networks and priors of ``other``.
+
+        Raises:
+            TrainingError: the levels of the two differ
+        """
+        if not _same(self.lmbdas, other.lmbdas):
+            raise TrainingError(
+                f"{other.name} has the levels {_levels(other.lmbdas)}, and priors for {self.name} must have "
+                f"its levels, {_levels(self.lmbdas)}"
+            )
+        own = (*TRANSFORMS, "gains.")
+        state = {k: v for k, v in other.state.items() if not k.startswith(own)}
+        state |= {k: v for k, v in self.state.items() if k.startswith(own)}
+        return dataclasses.replace(self, name=f"{self.name} with the priors of {other.name}", state=state)
+
     def part(self, name: str) -> dict[str, Tensor]:
         """The state below ``name``, such as networks.g_a."""
         return {k[len(name) + 1 :]: v for k, v in self.state.items() if k.startswith(f"{name}.")}
@@ -82,6 +99,10 @@ def begin_closed_form(module: Trainable, x: Tensor, lmbdas: tuple[float, ...]) -
     if "h_a" in networks:
         start_hyper(module, x[:FEW])
     start_context(module, x)
+
+
+def _levels(lmbdas: tuple[float, ...]) -> str:
+    return f"{len(lmbdas)} to lambda {lmbdas[-1]:g}" if len(lmbdas) > 1 else f"lambda {lmbdas[0]:g}"
 
 
 def _same(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
@@ -184,8 +205,7 @@ def _resized(source: Source, model: Model, x: Tensor) -> Source:
         else:
             lengthen(whole, blocks)
         state = whole.state_dict()
-    transforms = ("networks.g_a.", "networks.g_s.")
-    state = {k: v for k, v in state.items() if k in source.state or k.startswith(transforms)}
+    state = {k: v for k, v in state.items() if k in source.state or k.startswith(TRANSFORMS)}
     return dataclasses.replace(source, state=state, model=resized)
 
 

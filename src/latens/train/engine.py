@@ -80,11 +80,16 @@ class Engine:
 
         self._begin(fit)
 
-    def start_from(self, other: Path) -> None:
-        """Begin from another run's averaged weights, or from exported ones (.ltm): see `begin_from`."""
+    def start_from(self, other: Path, priors: Path | None = None) -> None:
+        """Begin from another run's averaged weights, or from exported ones (.ltm): see `begin_from`.
+
+        ``priors`` is where the probability networks come from, if from elsewhere.
+        """
 
         def fit(x: Tensor) -> None:
             source = Source.read(other, self.options.radius)
+            if priors is not None:
+                source = source.with_priors(Source.read(priors, self.options.radius))
             self.history = source.effort
             begin_from(self.module, source, x, self.options.mse_lambdas())
 

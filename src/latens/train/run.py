@@ -42,9 +42,18 @@ def precision_named(name: str, device: torch.device) -> Precision:
 
 
 def begin(
-    run: Path, options: Options, device: torch.device, source: Path | None, quiet: bool, compiled: str = ""
+    run: Path,
+    options: Options,
+    device: torch.device,
+    source: Path | None,
+    quiet: bool,
+    compiled: str = "",
+    priors: Path | None = None,
 ) -> Engine:
-    """A new run in the folder ``run``, which is empty or absent, or starts from the run ``source``."""
+    """A new run in the folder ``run``, which is empty or absent, or starts from the run ``source``.
+
+    Its probability networks start from those of ``priors`` where that is given too.
+    """
     options.check()
     processes = Processes(device)
     processes.from_first(lambda: _refuse(run))
@@ -52,7 +61,7 @@ def begin(
     if source is None:
         engine.start()
     else:
-        engine.start_from(source)
+        engine.start_from(source, priors)
     if processes.first:
         run.mkdir(parents=True, exist_ok=True)
         options.save(run / "options.json")
