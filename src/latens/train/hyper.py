@@ -24,7 +24,7 @@ from latens.entropy.scales import COUNT, SMALLEST, STEP
 from latens.train.closed_form import fit_conv
 from latens.train.gaussian import GaussianConditional
 from latens.train.noise import Trainable
-from latens.transforms.torch_modules import Conv, Deconv
+from latens.transforms.torch_modules import Conv, Deconv, convolutions
 
 SPREADS = (1.0, 3.0, 9.0)  # of z's first channel: the one that costs fewest bits is taken
 COMPONENTS = 24  # of z that are fitted
@@ -58,16 +58,12 @@ def _ridge(features: Tensor, target: Tensor, damping: float = 1e-2) -> tuple[Ten
     return weight.float(), (mean_b - weight @ mean_a)[:, 0].float()
 
 
-def _convolutions(network: Any) -> list[Any]:
-    return [layer for layer in network if isinstance(layer, Conv | Deconv)]
-
-
 @torch.no_grad()
 def rescale_hyper(module: Trainable, ratio: float) -> None:
     """Let the probability networks predict latents that are ``ratio`` times as large; z stays. Exact."""
     networks, shift = module.networks, math.log(ratio) / STEP
-    _convolutions(networks["h_a"])[0].weight.div_(ratio)
-    last = _convolutions(networks["h_s"])[-1]
+    convolutions(networks["h_a"])[0].weight.div_(ratio)
+    last = convolutions(networks["h_s"])[-1]
     latents = module.model.M
     means = last.out_channels - latents * _side(last, latents) ** 2
     last.weight[:means].mul_(ratio)
@@ -77,7 +73,7 @@ def rescale_hyper(module: Trainable, ratio: float) -> None:
         _rescale_refinement(refine, latents, ratio, shift)
     if "context" in networks:
         networks["context"][0].weight.div_(ratio)  # type: ignore[index]
-        first, *_, last = _convolutions(networks["entropy_parameters"])
+        first, *_, last = convolutions(networks["entropy_parameters"])
         first.bias.sub_(shift * first.weight[:, means : 2 * means, 0, 0].sum(1))
         first.weight[:, :means].div_(ratio)
         last.weight[:means].mul_(ratio)
@@ -95,7 +91,7 @@ def start_context(module: Trainable, x: Tensor) -> None:
         networks["context"][0].weight.div_(spread[:, None])  # type: ignore[index]
         correcting.append(networks["entropy_parameters"])
     for network in correcting:
-        first, *_, last = _convolutions(network)
+        first, *_, last = convolutions(network)
         known = first.in_channels // len(spread) - 2  # latents of earlier passes; a context's features
         inputs = torch.cat(predictions + [torch.ones_like(spread) if "context" in networks else spread] * known)
         first.weight.div_(inputs[:, None, None])
@@ -110,7 +106,7 @@ def _refinements(module: Trainable) -> list[Any]:
 @torch.no_grad()
 def _rescale_refinement(refine: Any, latents: int, ratio: float, shift: float) -> None:
     """Its inputs are means, positions, and latents of earlier passes; its outputs corrections of the first two."""
-    first, *_, last = _convolutions(refine)
+    first, *_, last = convolutions(refine)
     first.bias.sub_(shift * first.weight[:, latents : 2 * latents, 0, 0].sum(1))
     first.weight[:, :latents].div_(ratio)
     first.weight[:, 2 * latents :].div_(ratio)
@@ -129,7 +125,7 @@ def start_hyper(module: Trainable, x: Tensor) -> None:
     networks = module.networks
     y = module.latents(x)
     h_a, h_s = networks["h_a"], networks["h_s"]
-    first, *_, last = _convolutions(h_a)
+    first, *_, last = convolutions(h_a)
     first.weight.div_(y.std((0, 2, 3)).clamp_min(0.05)[:, None, None])
     _scaled(h_a[:-1], y)  # type: ignore[index]
     fit_conv(last, h_a[:-1](y), last.stride[0])  # type: ignore[index]
@@ -154,7 +150,7 @@ def start_hyper(module: Trainable, x: Tensor) -> None:
 
 def _arranged(h_s: Any, y: Tensor) -> Tensor:
     """Latents as h_s predicts them: their squares are channels if it has so many."""
-    return F.pixel_unshuffle(y, _side(_convolutions(h_s)[-1], y.shape[1]))
+    return F.pixel_unshuffle(y, _side(convolutions(h_s)[-1], y.shape[1]))
 
 
 def _cost(h_s: Any, z_hat: Tensor, y: Tensor) -> float:
@@ -169,7 +165,7 @@ def _cost(h_s: Any, z_hat: Tensor, y: Tensor) -> float:
 def _fit_synthesis(h_s: Any, z_hat: Tensor, y: Tensor) -> None:
     """Set h_s to predict y from z_hat."""
     y = _arranged(h_s, y)
-    last = _convolutions(h_s)[-1]
+    last = convolutions(h_s)[-1]
     at = list(h_s).index(last)
     features = _scaled(h_s[:at], z_hat)[:, :, : y.shape[2], : y.shape[3]]
     means = last.out_channels - y.shape[1]

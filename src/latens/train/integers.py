@@ -37,7 +37,6 @@ SWEEPS = 8  # of a float network's layers until its weights are alike in size
 TOLERANCE = 0.05  # of a channel's largest sum: what the error of weights with an enlarged step may come to
 
 Inputs = tuple[Any, ...]  # of one call of a network
-CONVOLUTIONS = modules.Conv, modules.Deconv, modules.MaskedConv
 
 
 class Observed(NamedTuple):
@@ -56,7 +55,7 @@ def quantise(network: Network, module: Any, calibration: list[Inputs]) -> Intege
         InexactError: its sums cannot be made exact with weights of 8 bits
     """
     chain = stages(network)
-    weights = [_taps(stage, layer) for stage, layer in zip(chain, _convolutions(module), strict=True)]
+    weights = [_taps(stage, layer) for stage, layer in zip(chain, modules.convolutions(module), strict=True)]
     observed = _observed(module, chain, calibration)
     entry, step = _entry(chain[0], weights[0], observed.entering)
     integers: list[Integers] = []
@@ -85,10 +84,6 @@ def quantise(network: Network, module: Any, calibration: list[Inputs]) -> Intege
     return settled(IntegerNetwork(network, entry, integers), wishes, observed.means, planes)
 
 
-def _convolutions(module: Any) -> list[Any]:
-    return [layer for layer in module.children() if isinstance(layer, CONVOLUTIONS)]
-
-
 def _taps(stage: Stage, layer: Any) -> tuple[np.ndarray, np.ndarray]:
     """Weights (taps, inputs, outputs) and biases of a trained convolution, float64."""
     weight = layer.weight.detach().double()
@@ -110,7 +105,7 @@ def unquantised(made: IntegerNetwork, module: Any) -> None:
 
     Units between layers are free: weights into a channel and out of it become alike in size (`_balance`).
     """
-    layers = _convolutions(module)
+    layers = modules.convolutions(module)
     step = np.ldexp(1.0, -made.entry[0].astype(np.int64))  # what 1 stands for, of each input
     for stage, layer, found in zip(made.stages, layers, made.integers, strict=True):
         last, shift = layer is layers[-1], found.row("shift")
@@ -156,7 +151,7 @@ def _observed(module: Any, chain: list[Stage], calibration: list[Inputs]) -> Obs
             if isinstance(layer, modules.Predictions):
                 break
             x = layer(x)
-            if isinstance(layer, CONVOLUTIONS):
+            if isinstance(layer, modules.CONVOLUTIONS):
                 sums.append(largest(x))
                 activations.append(sums[-1])
                 means.append(np.asarray(x.double().mean((0, 2, 3)).cpu().numpy()))

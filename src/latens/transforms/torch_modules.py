@@ -258,6 +258,14 @@ def build(network: layers.Network) -> nn.Sequential:
     return Module(*(_MODULES[type(layer)](layer) for layer in network))
 
 
+CONVOLUTIONS = Conv, Deconv, MaskedConv
+
+
+def convolutions(module: nn.Module) -> list[Any]:
+    """The convolutions of a module made by `build`, in their order; not those inside residual blocks."""
+    return [layer for layer in module.children() if isinstance(layer, CONVOLUTIONS)]
+
+
 def arrays(module: nn.Sequential) -> list[Arrays]:
     """The weights of a module made by `build`, one dict of float32 arrays a layer."""
     return [layer.arrays() for layer in module]  # type: ignore[operator]
