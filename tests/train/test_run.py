@@ -72,6 +72,19 @@ def test_the_exported_networks_are_the_averaged_ones(trained, photograph: np.nda
         np.testing.assert_allclose(weights.g_s(y.round().numpy()), networks["g_s"](y.round()), atol=1e-4)
 
 
+def test_transforms_that_stay_are_exported_too(
+    options: Options, tmp_path: Path, photograph: np.ndarray
+) -> None:
+    sizes = {"N1": 6, "N2": 8, "N3": 8, "M": 10, "Nh": 4}
+    frozen = dataclasses.replace(options, model="balle2018", sizes=sizes, only="priors", crop=64, steps=2)
+    engine = run.begin(tmp_path / "a", frozen, CPU, None, quiet=True)
+    result = run.train(engine, None, "fitted")
+    x = to_input(torch.from_numpy(photograph[None, 64:160, 32:192].copy()))
+    with torch.no_grad():
+        y = engine.module.networks["g_a"](x)
+    np.testing.assert_allclose(load(Path(result["model"])).g_a(x.numpy()), y, atol=0.02 * float(y.abs().max()))
+
+
 def test_the_exported_model_encodes_and_decodes_at_once(trained, photograph: np.ndarray) -> None:
     folder, _, result = trained
     data = latens.encode(photograph, model=str(folder / "model.ltm"))

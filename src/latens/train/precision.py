@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from latens.train.data import to_input
 from latens.train.noise import Trainable
@@ -82,11 +83,11 @@ def sensitivity(net: nn.Module, x: Tensor, weight: Tensor) -> dict[str, np.ndarr
     weight: what a unit of each output counts, of a shape that broadcasts to the output.
     """
     generator = torch.Generator().manual_seed(0)
-    parameters = {name: p for name, p in net.named_parameters() if p.ndim > 1}
+    parameters = {name: p.detach().requires_grad_() for name, p in net.named_parameters() if p.ndim > 1}
     sums = {name: torch.zeros_like(p) for name, p in parameters.items()}
     outputs = 0
     for part in torch.split(x, BATCH):
-        y = net(part)
+        y = functional_call(net, parameters, part)  # the network's own may be frozen
         outputs += y.numel()
         for probe in range(PROBES):
             signs = torch.randint(2, y.shape, generator=generator).mul_(2).sub_(1)
