@@ -28,7 +28,7 @@ from latens.weights.package import write
 PSEUDO_COUNT = 200.0  # symbols that the learned density is worth beside the counted ones
 CONTEXT_COUNT = 30.0  # symbols that a channel's table is worth beside those counted in one context
 SCALE_COUNT, OUTLIERS = 1000.0, 2.0**-10  # of the tables of scales: symbols that the Gaussian is worth
-CALIBRATION, COUNTED = 2, 48  # batches of tiles that integer networks are fitted to; tiles of counted symbols
+CALIBRATION, COUNTED = 4, 48  # batches of tiles that integer networks are fitted to; tiles of counted symbols
 FIRST_GROUP, GROUPS, CONTEXTS = 3, 24, 16  # groups grow geometrically: the first say most about the rest
 
 

@@ -6,8 +6,9 @@ integers compute. How they are chosen, channel by channel:
 weights       int8, as large as fits: one step an output channel, max |w| / 127. As activations scale with their
               step, and (leaky) ReLUs are homogeneous, a step may be any real number: the next layer's weights
               absorb it. Only the last layer's steps are powers of two, for its outputs are fixed-point numbers
-activations   of as many binary digits, 8 to 11, as the proof leaves room for; a power of two divides the sums so
-              that the largest activation of the calibration pictures just fits, and what is larger is clipped
+activations   of as many binary digits, 8 to 11, as the proof leaves room for, and up to 4 more in channels that
+              move outputs much (`_finer`); a power of two divides the sums so that the largest activation of the
+              calibration pictures just fits, and what is larger is clipped
 the proof     a channel whose sums would still be too large gets a larger step, hence smaller integers
 rounding      of weights and biases for their sums over the calibration: `latens.train.rounding`
 
@@ -31,6 +32,7 @@ from latens.transforms import Deconv, LeakyReLU, MaskedConv, Network
 from latens.transforms import torch_modules as modules
 
 DIGITS = (11, 10, 9, 8)  # of an activation; the first that leaves enough room is taken
+FINER = 4  # digits more at most, by channel
 ROOM = 0.02  # of the channels may need a larger step
 HEADROOM = 1.1  # over the largest activation of the calibration
 SWEEPS = 8  # of a float network's layers until its weights are alike in size
@@ -70,11 +72,12 @@ def quantise(network: Network, module: Any, calibration: list[Inputs]) -> Intege
             zero = np.zeros_like(shift)
             integers.append(_integers(found, rounded_bias(bias, unit), shift, zero, zero))
             break
+        follower, (w, b) = chain[number + 1], weights[number + 1]
+        finer = _finer(w * observed.activations[number][:, None])
         for digits in DIGITS:
-            shift, low, high = _range(stage, unit, observed.activations[number], digits)
+            shift, low, high = _range(stage, unit, observed.activations[number], digits + finer)
             total = rounded_bias(bias, unit) + half_step(shift)
             step = unit * np.exp2(shift)
-            follower, (w, b) = chain[number + 1], weights[number + 1]
             if digits == DIGITS[-1] or _fits(follower, w * step[:, None], b, np.maximum(-low, high)):
                 break
         integers.append(_integers(found, total, shift, low, high))
@@ -220,15 +223,26 @@ def _weights(
 
 
 def _range(
-    stage: Stage, unit: np.ndarray, seen: np.ndarray, digits: int
+    stage: Stage, unit: np.ndarray, seen: np.ndarray, digits: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """shift, low and high of activations that reach ``seen``."""
+    """shift, low and high of activations of so many digits that reach ``seen``."""
     signed = stage.activation is None or isinstance(stage.activation, LeakyReLU)
-    high = (1 << (digits - 1)) - 1 if stage.activation is None else (1 << digits) - 1
+    high = (1 << (digits - (stage.activation is None))) - 1
     ratio = np.maximum(seen * HEADROOM, 2.0**-20) / (unit * high)
     shift = np.maximum(np.ceil(np.log2(ratio)), 0).astype(np.int64)
-    size = np.full(len(unit), high, np.int64)
-    return shift, -size if signed else np.zeros_like(size), size
+    return shift, -high if signed else np.zeros_like(high), high
+
+
+def _finer(moved: np.ndarray) -> np.ndarray:
+    """How many binary digits more channels get, given by how much they move outputs: (taps, inputs, outputs).
+
+    A weight's rounding costs as much as its activation is large, in steps, and an activation's as much as its
+    weight is large: of a given product, both are least where each is its root. One channel that moves an output
+    much and has no finer steps than the others would make all of their weights small integers.
+    """
+    share = np.abs(moved) / np.maximum(np.abs(moved).max((0, 1)), 2.0**-30)
+    root = np.log2(np.maximum(np.square(share).mean((0, 2)), 2.0**-60)) / 4
+    return np.asarray(np.clip(np.rint(root - np.median(root)), 0, FINER), np.int64)
 
 
 def _integers(
