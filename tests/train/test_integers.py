@@ -86,7 +86,7 @@ def test_every_network_is_within_the_proof_and_uses_it(network: Network, spread:
     assert max(proven(exact)) < 1
 
 
-def test_many_inputs_get_smaller_activations() -> None:
+def test_many_inputs_get_smaller_activations(monkeypatch: pytest.MonkeyPatch) -> None:
     """4000 products of 8 and 11 binary digits do not fit 24: something has to give."""
     wide: Network = (Conv(8, 4000, 1), ReLU(), Conv(4000, 3, 1))
     module = trained(wide)
@@ -97,6 +97,9 @@ def test_many_inputs_get_smaller_activations() -> None:
     with torch.no_grad():
         expected = module(x).numpy()
     assert np.abs(exact(x.numpy()) - expected).max() < 0.1 * np.abs(expected).max()
+    monkeypatch.setattr("latens.train.integers.FINER", 0)
+    alike = quantise(wide, module, [(integers(2, 8, 4, 4),)])
+    assert alike.integers[0].row("high").max() < 2047
 
 
 def test_a_channel_that_outweighs_the_others_does_not_cost_them_their_weights(

@@ -23,7 +23,7 @@ from latens.train.options import Options
 from latens.train.prune import most_used, pruned
 
 HYPER = {"networks.h_a", "networks.h_s"}
-TRANSFORMS = ("networks.g_a.", "networks.g_s.")
+TRANSFORMS = {"networks.g_a", "networks.g_s"}
 CONTEXT = {"networks.context", "networks.entropy_parameters", *(f"networks.refine{k}" for k in range(PASSES))}
 FEW = 32  # pictures are enough for hyper-networks
 JUDGES = 8  # pictures to choose blocks by
@@ -75,7 +75,7 @@ class Source:
                 f"{other.name} has the levels {_levels(other.lmbdas)}, and priors for {self.name} must have "
                 f"its levels, {_levels(self.lmbdas)}"
             )
-        own = (*TRANSFORMS, "gains.")
+        own = _below(TRANSFORMS | {"gains"})
         state = {k: v for k, v in other.state.items() if not k.startswith(own)}
         state |= {k: v for k, v in self.state.items() if k.startswith(own)}
         return dataclasses.replace(self, name=f"{self.name} with the priors of {other.name}", state=state)
@@ -101,8 +101,14 @@ def begin_closed_form(module: Trainable, x: Tensor, lmbdas: tuple[float, ...]) -
     start_context(module, x)
 
 
+def _below(names: set[str]) -> tuple[str, ...]:
+    """What the keys of a state begin with that belong to parts of these names."""
+    return tuple(f"{name}." for name in names)
+
+
 def _levels(lmbdas: tuple[float, ...]) -> str:
-    return f"{len(lmbdas)} to lambda {lmbdas[-1]:g}" if len(lmbdas) > 1 else f"lambda {lmbdas[0]:g}"
+    """As messages name them: two that differ read differently, at whichever end."""
+    return f"lambda {lmbdas[0]:g}" + (f" to {lmbdas[-1]:g} ({len(lmbdas)})" if len(lmbdas) > 1 else "")
 
 
 def _same(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
@@ -123,8 +129,8 @@ def begin_from(module: Trainable, source: Source, x: Tensor, lmbdas: tuple[float
     source = _resized(source, module.model, x)
     if len(source.lmbdas) > 1 and not _same(source.lmbdas, lmbdas):
         raise TrainingError(
-            f"{source.name} has {len(source.lmbdas)} levels from lambda {source.lmbdas[0]:g} to "
-            f"{source.lmbdas[-1]:g}, and this run must have the same, not {len(lmbdas)} to {lmbdas[-1]:g}"
+            f"{source.name} has the levels {_levels(source.lmbdas)}, and this run must have the same, "
+            f"not {_levels(lmbdas)}"
         )
     taken = [name for name, part in _parts(module) if _agrees(part, source.part(name))]
     if source.model is not None and getattr(source.model, "gdn", None) != getattr(module.model, "gdn", None):
@@ -133,7 +139,7 @@ def begin_from(module: Trainable, source: Source, x: Tensor, lmbdas: tuple[float
         taken = [name for name in taken if name not in HYPER | CONTEXT | {"priors.z"}]
     elif not set(taken) >= _contexts(module):
         taken = [name for name in taken if name not in CONTEXT]
-    if not {"networks.g_a", "networks.g_s"} <= set(taken):
+    if not set(taken) >= TRANSFORMS:
         raise TrainingError(
             f"{source.name} trained {source.model or 'a model of other layers'}, and this run is of "
             f"{module.model}: only M may be smaller, and the n of latens another"
@@ -205,7 +211,7 @@ def _resized(source: Source, model: Model, x: Tensor) -> Source:
         else:
             lengthen(whole, blocks)
         state = whole.state_dict()
-    state = {k: v for k, v in state.items() if k in source.state or k.startswith(TRANSFORMS)}
+    state = {k: v for k, v in state.items() if k in source.state or k.startswith(_below(TRANSFORMS))}
     return dataclasses.replace(source, state=state, model=resized)
 
 
