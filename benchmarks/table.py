@@ -57,7 +57,7 @@ rates and distortions are measured is in [benchmarks.md](benchmarks.md).
   PSNR and 11-19 dB of MS-SSIM (in brackets what both curves cover, where that is less). Minus is smaller files.
 - **published**: CompressAI's trained models, by the curves that CompressAI publishes (rates estimated, pictures in
   floats). Their weights were not run here. Their times are those of the same networks with random weights.
-- **Time**: one 768x512 picture, pixels to bytes and back, {runs} runs after one that is not counted, median,
+- **Time**: one 768x512 picture, pixels to bytes and back, {runs} runs after one that is not counted (3 in all, above 8 s), median,
   {threads} a codec, all in one process. Each codec at the setting next to {rate} bits per pixel. {machine}.
 - **Load of the machine when it began: {load}**{busy}
 
