@@ -4,12 +4,13 @@ import io
 import sys
 import threading
 import warnings
+import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image, ImageOps, PngImagePlugin
+from PIL import Image, ImageOps, PngImagePlugin, TiffImagePlugin
 
 from latens import image as module
 from latens.errors import (
@@ -131,6 +132,58 @@ def test_broken_exif_does_not_cost_the_picture(pixels: np.ndarray) -> None:
     image = Image.fromarray(pixels)
     picture = read_picture(saved(image, "PNG", exif=b"Exif\0\0II*\0\xff\xff\xff\x7f"))
     assert np.array_equal(picture.pixels, pixels)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_broken_exif_is_lost_and_said_to_be(pixels: np.ndarray, kind: str) -> None:
+    image = Image.fromarray(pixels)
+    exif = Image.Exif()
+    exif[0x010E], exif[0x8298] = "a description", "somebody's"
+    whole = exif.tobytes()
+    far = whole[:10] + (5000).to_bytes(4, "big") + whole[14:]
+    for block in (whole, whole[:16], whole[:20], whole[: 6 + 8 + 2 + 24 + 4], far, whole[:6] + b"??" + whole[8:]):
+        assert read_picture(saved(image, kind, exif=block)).dropped == ("EXIF",), block
+    assert read_picture(saved(image, kind, exif=Image.Exif().tobytes())).dropped == ()  # an empty one
+
+
+@pytest.mark.parametrize("tag", [33723, 34377])
+def test_captions_in_a_tiff_are_lost_and_said_to_be(pixels: np.ndarray, tag: int) -> None:
+    info = TiffImagePlugin.ImageFileDirectory_v2()
+    info[tag] = b"\x1c\x02\x78\x00\x07caption"
+    info.tagtype[tag] = 7
+    assert read_picture(saved(Image.fromarray(pixels), "TIFF", tiffinfo=info)).dropped == ("IPTC",)
+
+
+SRGB = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
+DISPLAY_P3 = (0.3127, 0.329, 0.68, 0.32, 0.265, 0.69, 0.15, 0.06)
+
+
+def with_chunk(png: bytes, name: bytes, data: bytes) -> bytes:
+    """The chunk after IHDR."""
+    body = name + data
+    return png[:33] + len(data).to_bytes(4, "big") + body + zlib.crc32(body).to_bytes(4, "big") + png[33:]
+
+
+@pytest.mark.parametrize(("primaries", "lost"), [(SRGB, ()), (DISPLAY_P3, ("colour primaries",))])
+def test_other_primaries_than_those_of_srgb_are_named(
+    pixels: np.ndarray, primaries: tuple[float, ...], lost: tuple[str, ...]
+) -> None:
+    image = Image.fromarray(pixels)
+    chunk = b"".join(round(1e5 * value).to_bytes(4, "big") for value in primaries)
+    assert read_picture(with_chunk(saved(image, "PNG"), b"cHRM", chunk)).dropped == lost
+    sure = with_chunk(with_chunk(saved(image, "PNG"), b"cHRM", chunk), b"sRGB", b"\0")
+    assert read_picture(sure).dropped == ()  # sRGB overrides
+    info = TiffImagePlugin.ImageFileDirectory_v2()
+    info[318], info[319] = primaries[:2], primaries[2:]
+    info.tagtype[318] = info.tagtype[319] = 5
+    assert read_picture(saved(image, "TIFF", tiffinfo=info)).dropped == lost
+
+
+def test_coding_independent_code_points_are_named(pixels: np.ndarray) -> None:
+    png = saved(Image.fromarray(pixels), "PNG")
+    assert read_picture(with_chunk(png, b"cICP", b"\x09\x10\0\1")).dropped == ("colour primaries",)
+    assert read_picture(with_chunk(png, b"cICP", b"\x01\x0d\0\1")).dropped == ()
 
 
 def test_losses_are_warned_of_at_the_callers_line() -> None:

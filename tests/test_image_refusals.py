@@ -84,11 +84,30 @@ def test_sixteen_bits_are_refused_where_pillow_reduces_them_silently(pixels: np.
         read_picture(Image.open(io.BytesIO(png16(2, 3))))
 
 
-def test_an_avif_of_ten_bits_is_refused() -> None:
-    from latens.image import _stated_bits
+@pytest.mark.parametrize("brand", [b"avif", b"mif1"])
+def test_an_avif_of_ten_bits_is_refused(brand: bytes) -> None:
+    imagecodecs = pytest.importorskip("imagecodecs")
 
-    head = bytes(4) + b"ftypavif" + bytes(20) + b"av1C\x81\x04"
-    assert _stated_bits(head + b"\x4c\0") == 10 and _stated_bits(head + b"\x0c\0") == 8
+    def of(bits: int) -> bytes:
+        black = np.zeros((16, 16, 3), np.uint8 if bits == 8 else np.uint16)
+        data = imagecodecs.avif_encode(black, bitspersample=bits)
+        return bytes(data[:8] + brand + data[12:])
+
+    for source in (of(10), Image.open(io.BytesIO(of(10)))):
+        with pytest.raises(UnsupportedPictureError, match="more than 8 bits"):
+            read_picture(source)
+    assert read_picture(of(8)).pixels.shape == (16, 16, 3)
+
+
+def test_a_tiff_with_a_fourth_sample_of_no_meaning_is_refused(pixels: np.ndarray) -> None:
+    entries = [(256, 3, 1, 1), (257, 3, 1, 1), (258, 3, 4, 140), (259, 3, 1, 1), (262, 3, 1, 2)]
+    entries += [(273, 4, 1, 148), (277, 3, 1, 4), (278, 3, 1, 1), (279, 4, 1, 4), (338, 3, 1, 0)]
+    tags = b"".join(struct.pack("<HHII", *entry) for entry in entries)
+    data = b"II*\0" + struct.pack("<IH", 8, len(entries)) + tags + bytes(4)
+    data += bytes(140 - len(data)) + struct.pack("<4H", 8, 8, 8, 8) + b"\1\2\3\4"
+    assert Image.open(io.BytesIO(data)).mode == "RGB"  # Pillow leaves it out
+    with pytest.raises(UnsupportedPictureError, match="has 4 samples a pixel"):
+        read_picture(data)
 
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "TIFF", "PNG"])

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar, overload
 
 import numpy as np
 
-from latens.bitstream import Header, read_header, unpack
+from latens.bitstream import Header, read_header, read_whole, unpack
 from latens.coding import Decoder, symbols_check
 from latens.entropy.account import Account
 from latens.entropy.channels import Decode
@@ -151,7 +151,8 @@ def _symbols(
 ) -> tuple[Header, Weights, np.ndarray, Played]:
     """Everything of decoding up to the latents: (1, M, H/stride, W/stride), checked to be those encoded."""
     if not isinstance(data, bytes | bytearray | memoryview):
-        data = Path(data).read_bytes()
+        with open(data, "rb") as stream:
+            data = read_whole(stream)
     check_size(read_header(io.BytesIO(data)), max_pixels)
     container = unpack(bytes(data))
     header, (tile, *_) = container.header, container.tiles

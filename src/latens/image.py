@@ -7,7 +7,7 @@
 Nothing is dropped without a word. A picture that 8-bit RGB cannot hold (grey, alpha, more than 8 bits a
 sample, several frames) is refused before its pixels are decoded. An EXIF orientation is applied. Metadata,
 which files cannot store yet, is named in ``Picture.dropped``: EXIF, XMP, ICC profile, IPTC, text, gamma,
-further pictures. The density (dpi) alone does not count as metadata.
+colour primaries, further pictures (`latens.metadata`). The density (dpi) alone does not count as metadata.
 The size limit is latens's own. Pillow's (``PIL.Image.MAX_IMAGE_PIXELS``) is global: left alone, and avoided.
 """
 
@@ -16,7 +16,6 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import re
 import struct
 import warnings
 from collections.abc import Iterator
@@ -25,6 +24,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, NoReturn, TypeAlias
 
 import numpy as np
 
+from latens import metadata
 from latens.bitstream.header import LIMITS, MAGIC
 from latens.errors import (
     OutputError,
@@ -43,19 +43,6 @@ MAX_PIXELS = 2**28
 
 # What is read. The others of Pillow's list run other programs (EPS), draw vectors or hide their depth.
 READABLE = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "DIB", "PPM", "GIF", "TGA", "QOI", "JPEG2000", "AVIF")
-
-ORIENTATION = 0x0112
-# Tags that say how a TIFF stores its pixels, or its density: no metadata that anyone would miss.
-STRUCTURAL_TAGS = frozenset(
-    {254, 255, 256, 257, 258, 259, 262, 266, 273, ORIENTATION, 277, 278, 279, 282, 283, 284, 296, 297, 317}
-    | {318, 319, 320, 322, 323, 324, 325, 338, 339, 347, 529, 530, 531, 532, 700, 33723, 34377, 34675}
-)
-INFO_KINDS = {  # what Pillow calls the other kinds
-    **{"icc_profile": "ICC profile", "xmp": "XMP", "XML:com.adobe.xmp": "XMP", "photoshop": "IPTC"},
-    **{"comment": "comment", "mp": "further pictures"},
-}
-STANDARD_GAMMA = 1 / 2.2
-HEAD = 1 << 16  # bytes in which a file's headers are looked for
 
 MODES = {"1": "black and white", "L": "grey", "LA": "grey with alpha", "RGBA": "RGB with alpha", "F": "float"}
 CONVERT = 'convert it first, with Pillow: image.convert("RGB")'
@@ -99,7 +86,7 @@ def read_picture(source: PictureSource, *, max_pixels: int = MAX_PIXELS) -> Pict
         return Picture(_checked_array(source, max_pixels))
     if isinstance(source, Image.Image):
         with _translated("the PIL image"):
-            return _read(source, max_pixels)
+            return _read(source, metadata.head_of(source), max_pixels)
     if isinstance(source, bytes | bytearray | memoryview):
         return _read_stream(io.BytesIO(source), f"the given {len(source)} bytes", max_pixels)
     if isinstance(source, str | os.PathLike):
@@ -155,11 +142,8 @@ def _check_size(width: int, height: int, max_pixels: int) -> None:
 def _read_stream(stream: BinaryIO, name: str, max_pixels: int) -> Picture:
     with _translated(name):
         stream.seek(0)
-        head = stream.read(HEAD)
-        image = _open(stream, head, name)
-        if _stated_bits(head) > 8:
-            _refuse("has more than 8 bits a sample", REDUCE)
-        return _read(image, max_pixels)
+        head = stream.read(metadata.HEAD)
+        return _read(_open(stream, head, name), head, max_pixels)
 
 
 def _open(stream: BinaryIO, head: bytes, name: str) -> Image.Image:
@@ -178,7 +162,7 @@ def _open(stream: BinaryIO, head: bytes, name: str) -> Image.Image:
     raise UnreadablePictureError(f"{name} {'is a latens file already' if head.startswith(MAGIC) else found}")
 
 
-def _read(image: Image.Image, max_pixels: int) -> Picture:
+def _read(image: Image.Image, head: bytes, max_pixels: int) -> Picture:
     """All checks, from cheap to dear; then the pixels."""
     _check_size(*image.size, max_pixels)
     if image.has_transparency_data and image.mode in ("RGB", "P", "L"):
@@ -187,60 +171,23 @@ def _read(image: Image.Image, max_pixels: int) -> Picture:
     if image.mode != "RGB" and not palette_is_rgb:
         words = f" ({MODES[image.mode]})" if image.mode in MODES else ""
         _refuse(f"is of mode {image.mode}{words}", REDUCE if image.mode[0] in "IF" else CONVERT)
-    if _stored_bits(image) > 8:
+    if metadata.bits(image, head) > 8:
         _refuse("has more than 8 bits a sample", REDUCE)
+    if (samples := metadata.samples(image)) > len(image.getbands()):
+        _refuse(f"has {samples} samples a pixel, of which RGB are three", CONVERT)
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format != "MPO":  # MPO is a JPEG followed by previews, or by the other eye's view
         _refuse(f"has {frames} frames", "choose one, with Pillow: image.seek(n); image.copy()")
     image.load()
     _check_size(*image.size, max_pixels)
-    orientation, has_exif = _exif(image)
-    kinds = ["EXIF"] if has_exif else []
-    kinds += [kind for key, kind in INFO_KINDS.items() if image.info.get(key)]
-    kinds += ["text"] if set(getattr(image, "text", {})) - set(INFO_KINDS) else []
-    gamma = STANDARD_GAMMA if "srgb" in image.info else image.info.get("gamma", STANDARD_GAMMA)
-    kinds += ["gamma"] if abs(gamma - STANDARD_GAMMA) > 1e-3 else []
     pixels = np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
-    return Picture(_turned(pixels, orientation), tuple(dict.fromkeys(kinds)))
+    return Picture(_turned(pixels, metadata.orientation(image)), metadata.kinds(image, head))
 
 
 def _refuse(found: str, advice: str) -> NoReturn:
     raise UnsupportedPictureError(
         f"the picture {found}, and latens encodes single pictures in 8-bit RGB so far: {advice}"
     )
-
-
-def _stored_bits(image: Image.Image) -> int:
-    """Bits a sample in the file, where Pillow is about to reduce them to 8, which it does silently."""
-    bits = getattr(image, "tag_v2", {}).get(258, 8)  # TIFF: BitsPerSample
-    found = max(bits if isinstance(bits, tuple) else (bits,))
-    for codec, _, _, arguments in getattr(image, "tile", ()):
-        words = arguments if isinstance(arguments, tuple) else (arguments,)
-        if any(isinstance(word, str) and re.match("RGB.*;16", word) for word in words):
-            found = 16
-        elif codec.startswith("ppm"):
-            found = int(words[-1]).bit_length()  # its largest value
-    return int(found)
-
-
-def _stated_bits(head: bytes) -> int:
-    """Bits a sample in the header of a JPEG 2000 or AVIF file, which Pillow does not tell; else 0."""
-    if head[4:12] == b"ftypavif" and (at := head.find(b"av1C")) >= 0:
-        return 10 if head[at + 6] & 0x40 else 8  # the flag high_bitdepth
-    if (at := head.find(b"\xff\x4f\xff\x51")) >= 0 and (at == 0 or head[4:8] == b"jP  "):
-        components = int.from_bytes(head[at + 40 : at + 42], "big")
-        return max([(bits & 0x7F) + 1 for bits in head[at + 42 : at + 42 + 3 * components : 3]], default=0)
-    return 0
-
-
-def _exif(image: Image.Image) -> tuple[int, bool]:
-    """The orientation, 1 to 8, and whether there is EXIF beyond it. Broken EXIF counts as EXIF."""
-    try:
-        tags = dict(image.getexif())
-    except Exception:  # whatever a broken block makes Pillow raise: the pixels are whole
-        return 1, True
-    orientation = tags.get(ORIENTATION, 1)
-    return orientation if orientation in range(1, 9) else 1, bool(set(tags) - STRUCTURAL_TAGS)
 
 
 def _turned(pixels: np.ndarray, orientation: int) -> np.ndarray:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latens.bitstream import Header, read_header, tile_grid
+from latens.bitstream import Header, read_header, read_whole, tile_grid
 from latens.bitstream.header import MAGIC, pack_header
 from latens.errors import ChecksumError, FormatError, NewerVersionError, NotLatensError, TruncatedError
 
@@ -26,6 +26,27 @@ headers = st.builds(
     quality=st.none() | st.floats(0, 100),
     tile=st.none() | st.sampled_from([1 << k for k in range(6, 16)]),
 )
+
+
+class Endless(io.RawIOBase):
+    """What a mistaken device or film looks like; it may not be read to its end."""
+
+    def read(self, size: int = -1) -> bytes:
+        assert size > 0
+        return bytes(size)
+
+
+def test_what_is_no_file_of_ours_is_not_read_to_its_end() -> None:
+    with pytest.raises(NotLatensError):
+        read_whole(Endless())
+
+
+@given(headers)
+def test_a_file_is_read_whole_from_any_stream(header: Header) -> None:
+    data = pack_header(header, False) + bytes(100)
+    assert read_whole(io.BytesIO(data)) == data
+    with pytest.raises(TruncatedError):
+        read_whole(io.BytesIO(pack_header(header, False)[:-1]))
 
 
 class Drip(io.RawIOBase):

@@ -43,7 +43,9 @@ def test_format_overrules_the_extension_and_names_the_default(run, file: Path) -
     assert Image.open(file.with_suffix(".bmp")).format == "BMP"
 
 
-@pytest.mark.parametrize("arguments", [["-o", "out.gif"], ["-o", "out"], ["--format", "heic"]])
+@pytest.mark.parametrize(
+    "arguments", [["-o", "out.gif"], ["-o", "out"], ["--format", "heic"], ["--format", "a/b"], ["--format", "."]],
+)
 def test_an_unknown_format_is_a_usage_error_before_any_work(run, file: Path, codec, arguments: list[str]) -> None:
     status, _, err = run("decode", file, *arguments)
     assert status == 2 and "png, jpg, jpeg, webp" in err and codec.calls == []
@@ -103,6 +105,8 @@ def test_damaged_missing_and_foreign_files_are_one_line(run, file: Path) -> None
         status, out, err = run("decode", path)
         assert (status, out) == (1, b"") and err.startswith("latens: error: ") and len(err.splitlines()) == 1
         assert not path.with_suffix(".png").exists()
+    status, _, err = run("decode", "/")
+    assert status == 1 and "it is a folder" in err
     status, _, err = run("decode", file.with_name("missing.ltn"))
     assert status == 1 and "No such file" in err
 

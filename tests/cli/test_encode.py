@@ -143,6 +143,19 @@ def test_unreadable_pictures_are_one_line(run, tmp_path: Path) -> None:
         status, out, err = run("encode", tmp_path / name, "-o", tmp_path / "out.ltn")
         assert (status, out) == (1, b"") and reason in err and len(err.splitlines()) == 1
     assert not (tmp_path / "out.ltn").exists()
+    status, _, err = run("encode", ".")
+    assert status == 1 and "it is a folder" in err
+
+
+def test_json_on_stderr_is_alone_there_though_metadata_are_damaged(run, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x010E] = "a description"
+    path = tmp_path / "a.jpg"
+    Image.new("RGB", (3, 2)).save(path, exif=exif.tobytes()[:-12])
+    with pytest.warns(UserWarning, match="EXIF|Truncated|larger"):  # Pillow's
+        Image.open(path).getexif()
+    result = run("encode", path, "-o", "-", "--json")
+    assert result.status == 0 and json.loads(result.err)["dropped"] == ["EXIF"]
 
 
 def test_one_pixel_goes_through(run, tmp_path: Path) -> None:

@@ -91,6 +91,13 @@ def test_a_reader_that_leaves_early_hears_no_complaint(file: Path) -> None:
             assert (done.returncode, done.stderr) == (1, b"")
 
 
+def test_letters_that_the_terminal_lacks_are_shown_as_escapes(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "cp1252")
+    other = file.rename(file.with_name("\u5199.ltn"))
+    done = latens("info", str(other), stdout=subprocess.PIPE)
+    assert done.returncode == 0 and rb"\u5199.ltn" in done.stdout
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
 def test_a_full_standard_output_is_an_error(file: Path) -> None:
     with open("/dev/full", "wb") as full:

@@ -78,8 +78,11 @@ def test_a_failing_disk_leaves_the_old_file_and_nothing_else(
     assert names(tmp_path) == (["a"] if force else []) and (not force or target.read_bytes() == b"old")
 
 
-def test_file_systems_without_links_work_and_refuse_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "link", refuse(errno.EPERM))
+@pytest.mark.parametrize("word", [errno.EPERM, errno.ENOTSUP, errno.EINVAL, 45])  # Linux, Windows; 45 is macOS's
+def test_file_systems_without_links_work_and_refuse_alike(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, word: int
+) -> None:
+    monkeypatch.setattr(os, "link", refuse(word))
     target = tmp_path / "a"
     output.write(str(target), b"data", force=False)
     assert target.read_bytes() == b"data" and names(tmp_path) == ["a"]

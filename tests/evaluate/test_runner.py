@@ -52,6 +52,19 @@ def test_every_picture_codec_and_setting_has_a_row_and_a_file_of_its_size(folder
     assert len(measured(results)) == 2
 
 
+def test_pictures_of_like_names_have_files_of_their_own(tmp_path: Path, photograph: np.ndarray) -> None:
+    for name, side in (("a/b_1", 176), ("a_b/1", 192), ("a/c", 176), ("a_b/c", 192)):
+        path = tmp_path / f"{name}.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(photograph[:side, :side]).save(path)
+    pictures = pictures_in([tmp_path / "a", tmp_path / "a_b"])
+    assert sorted(pictures) == ["a/b_1.png", "a/c.png", "a_b/1.png", "a_b/c.png"]
+    results = evaluate(plan(tmp_path / "a", pictures=pictures), tmp_path / "out")
+    files = {results.file(row, ".jpg" if row.codec == "jpeg" else ".webp") for row in results.rows.values()}
+    assert len(files) == len(results.rows) == 12 and not failures(results)
+    assert all(file.is_file() for file in files)
+
+
 def test_learned_codecs_come_with_what_they_compute_and_hold(folder: Path, tmp_path: Path) -> None:
     asked = plan(folder, specs=("balle2017", "jpeg"), settings={"balle2017": (10,), "jpeg": (50,)})
     results = evaluate(asked, tmp_path / "out")

@@ -32,6 +32,15 @@ def jpeg(picture: Picture, quality: int) -> Picture:
     return np.asarray(Image.open(file))
 
 
+def test_strips_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    a = noise(261, 190)
+    b = jpeg(a, 40)
+    whole = ms_ssim(a, b), ssim(a, b)
+    for positions in (1, 5000):
+        monkeypatch.setattr("latens.metrics.structure.POSITIONS", positions)
+        assert (ms_ssim(a, b), ssim(a, b)) == pytest.approx(whole, abs=1e-12)
+
+
 @pytest.mark.parametrize(("step", "expected"), [(1, 48.1308036), (5, 34.1514036), (255, 0.0)])
 def test_psnr_of_a_constant_error_is_the_textbook_value(step: int, expected: float) -> None:
     a = np.zeros((7, 5, 3), np.uint8)

@@ -10,7 +10,7 @@ This layer knows nothing of pixels, models or symbols: payloads are bytes and a 
 """
 
 from latens.bitstream.container import Container, Segment, Tile, pack, unpack
-from latens.bitstream.header import Colour, Header, read_header, tile_grid
+from latens.bitstream.header import Colour, Header, read_header, read_whole, tile_grid
 
 __all__ = [
     "Colour",
@@ -20,6 +20,7 @@ __all__ = [
     "Tile",
     "pack",
     "read_header",
+    "read_whole",
     "tile_grid",
     "unpack",
 ]

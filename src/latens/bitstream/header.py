@@ -3,6 +3,7 @@
 from binascii import crc_hqx
 from dataclasses import dataclass
 from enum import IntFlag
+from io import BytesIO
 from typing import BinaryIO, Literal, NamedTuple, get_args
 
 from latens.bitstream.reader import Reader, varint
@@ -10,6 +11,7 @@ from latens.errors import ChecksumError, FormatError, NewerVersionError, NotLate
 
 MAGIC = b"\x8aLTN\r\n"
 VERSION = 1
+LONGEST = 31  # bytes of a header
 QUALITY_STEPS = 100  # quality is stored in hundredths
 Colour = Literal["rgb", "grey"]
 
@@ -151,9 +153,19 @@ def take_header(reader: Reader) -> tuple[Header, bool]:
 
 
 def read_header(stream: BinaryIO) -> Header:
-    """Read the header and nothing after it: at most 31 bytes, from a stream that need not be seekable.
+    """Read the header and nothing after it: at most `LONGEST` bytes, from a stream that need not be seekable.
 
     Raises NotLatensError, NewerVersionError, FormatError, TruncatedError or ChecksumError.
     """
     header, _ = take_header(Reader(stream))
     return header
+
+
+def read_whole(stream: BinaryIO) -> bytes:
+    """All bytes of a file; of one whose header cannot be read, no more than the first.
+
+    Raises as `read_header`.
+    """
+    begin = Reader(stream).some(LONGEST)
+    read_header(BytesIO(begin))
+    return begin + stream.read()

@@ -15,10 +15,12 @@ line on standard error; ``LATENS_DEBUG=1`` in the environment puts the traceback
 imported before a command runs, so that ``latens info`` answers at once.
 """
 
+import io
 import os
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Sequence
 from types import FrameType
 from typing import Annotated
@@ -83,6 +85,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command (by default the one on the command line of this process); its exit code."""
     _exit_on_termination()
     share_cores()
+    _print_any_name()
+    warnings.filterwarnings("ignore", module="PIL")  # of damaged metadata, which `latens.metadata` finds itself
     try:
         status = app(arguments, prog_name="latens", standalone_mode=False)
         sys.stdout.flush()
@@ -110,6 +114,12 @@ def share_cores() -> None:
     Runtime has one core less: of two, a fifth to a third of its time. 4 is the least it takes.
     """
     os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
+
+
+def _print_any_name() -> None:
+    """Have standard output show the letters that its encoding lacks as escapes, as standard error does."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def explain(error: Exception) -> tuple[str, int]:

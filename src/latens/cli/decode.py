@@ -50,15 +50,16 @@ def decode(
     """
     options.check_range("max-pixels", max_pixels, 1)
     more = options.running(runtime, threads)
+    from latens.image import format_named, write_picture
+
     if out is None:
-        out = source.target_beside(file, f".{(format or DEFAULT_FORMAT).lstrip('.')}")
+        out = source.target_beside(file, f".{format_named(format or DEFAULT_FORMAT)}")
+    kind = format_named(format or (DEFAULT_FORMAT if out == output.STANDARD else out))
     output.check_target(out, file, force)
     start = time.perf_counter()
     with messages.working(f"decoding {source.name_of(file)}", quiet):
         import latens
-        from latens.image import format_named, write_picture
 
-        kind = format_named(format or (DEFAULT_FORMAT if out == output.STANDARD else out))
         data = source.read(file)
         more |= {} if weights is None else {"weights": weights}
         image = latens.decode(data, max_pixels=max_pixels, **more)

@@ -1,6 +1,7 @@
 """``latens encode``."""
 
 import os
+import sys
 import time
 from typing import Annotated, Any
 
@@ -86,7 +87,7 @@ def encode(
         import latens
         from latens.image import dropped_note, read_picture
 
-        given = source.read(picture) if picture == output.STANDARD else picture
+        given = sys.stdin.buffer.read() if picture == output.STANDARD else picture
         pixels, dropped = read_picture(given, max_pixels=max_pixels)
         input_bytes = len(given) if isinstance(given, bytes) else os.path.getsize(given)
         if asked:

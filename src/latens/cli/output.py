@@ -18,7 +18,6 @@ from latens.errors import DiskFullError, ExistsError, LatensError, OutputError, 
 
 STANDARD = "-"
 CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}  # of file systems such as FAT
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -117,12 +116,15 @@ def _replace(target: str, data: bytes, force: bool) -> None:
 
 
 def _link(temporary: str, target: str) -> None:
-    """Give the file its name unless the name is taken (FileExistsError)."""
+    """Give the file its name unless the name is taken (FileExistsError).
+
+    Systems have many words for a file system without links, such as FAT: whatever they say, there is another way.
+    """
     try:
         os.link(temporary, target)
-    except OSError as error:
-        if error.errno not in NO_LINKS:
-            raise
+    except FileExistsError:
+        raise
+    except OSError:
         os.close(os.open(target, CREATE, 0o666))  # claims the name
         try:
             os.replace(temporary, target)

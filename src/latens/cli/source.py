@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+from latens.bitstream import read_whole
 from latens.cli.output import STANDARD
 from latens.errors import FileError
 
@@ -18,14 +19,25 @@ def read(source: str) -> bytes:
     """All bytes of a .ltn file, or of standard input for ``-``.
 
     Raises:
-        FileError: the system refuses
+        FileError: the system refuses, or it is none: that is known before all of it is read
     """
     try:
-        return sys.stdin.buffer.read() if source == STANDARD else Path(source).read_bytes()
+        if source == STANDARD:
+            return read_whole(sys.stdin.buffer)
+        with open(source, "rb") as stream:
+            return read_whole(stream)
     except OSError as error:
         raise FileError(f"cannot read {name_of(source)}: {error.strerror or error}") from error
 
 
 def target_beside(source: str, suffix: str) -> str:
-    """``photo.jpg`` -> ``photo.ltn`` in the same folder; standard input -> standard output."""
-    return STANDARD if source == STANDARD else str(Path(source).with_suffix(suffix))
+    """``photo.jpg`` -> ``photo.ltn`` in the same folder; standard input -> standard output.
+
+    Raises:
+        FileError: a path without a name, such as that of a folder
+    """
+    if source == STANDARD:
+        return STANDARD
+    if not Path(source).name:
+        raise FileError(f"cannot read {source or 'a file without a name'}: it is a folder")
+    return str(Path(source).with_suffix(suffix))

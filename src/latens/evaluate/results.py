@@ -142,7 +142,7 @@ class Results:
 
     def file(self, row: Row | Key, suffix: str) -> Path:
         """Where the coded file of a row is kept."""
-        return self.folder / "files" / row.codec / row.setting / f"{row.picture.replace('/', '_')}{suffix}"
+        return self.folder / "files" / row.codec / row.setting / f"{row.picture}{suffix}"
 
     def _columns(self) -> list[str]:
         return [name for name in Row("", "", "", 0, 0).flat()] + list(self.run["metrics"])

@@ -27,6 +27,7 @@ from latens.metrics.windows import Array, band, gaussian, moments
 C1, C2 = (0.01 * PEAK) ** 2, (0.03 * PEAK) ** 2  # (K L)^2
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # beta_1 ... beta_5 = gamma_j, section 3.2 of the paper
 WINDOW, SIGMA = 11, 1.5
+POSITIONS = 1 << 19  # of the window in a strip: some 150 MB
 MIN_SIDE = (WINDOW - 1) * 2 ** (len(WEIGHTS) - 1) + 1  # 161: the last scale still holds one whole window
 
 
@@ -42,10 +43,7 @@ def ssim(a: NDArray[Any], b: NDArray[Any]) -> float:
     height, width = a.shape[:2]
     if min(height, width) < WINDOW:
         raise UnsupportedPictureError(f"picture of {width}x{height} pixels: SSIM needs at least {WINDOW} a side")
-    x = np.moveaxis(a, -1, 0).astype(np.float64)
-    y = np.moveaxis(b, -1, 0).astype(np.float64)
-    luminance, contrast_structure = _similarity(x, y)
-    return float((luminance * contrast_structure).mean())
+    return float(_means(_planes(a), _planes(b))[0].mean())
 
 
 def ms_ssim(a: NDArray[Any], b: NDArray[Any]) -> float:
@@ -68,17 +66,15 @@ def ms_ssim(a: NDArray[Any], b: NDArray[Any]) -> float:
         raise UnsupportedPictureError(
             f"picture of {width}x{height} pixels: MS-SSIM needs at least {MIN_SIDE} a side, for five scales"
         )
-    x = np.moveaxis(a, -1, 0).astype(np.float64)  # (3, H, W)
-    y = np.moveaxis(b, -1, 0).astype(np.float64)
+    x: NDArray[Any] = _planes(a)
+    y: NDArray[Any] = _planes(b)
     score = np.ones(3)
     for scale, weight in enumerate(WEIGHTS):
         if scale > 0:
             x, y = _halve(x), _halve(y)
-        luminance, contrast_structure = _similarity(x, y)
-        term = contrast_structure
-        if scale == len(WEIGHTS) - 1:
-            term = luminance * contrast_structure
-        score *= np.maximum(term.mean(axis=(1, 2)), 0) ** weight
+        product, contrast_structure = _means(x, y)
+        term = product if scale == len(WEIGHTS) - 1 else contrast_structure
+        score *= np.maximum(term, 0) ** weight
     return float(score.mean())
 
 
@@ -87,6 +83,24 @@ def decibels(value: float) -> float:
     if not value <= 1:
         raise UsageError(f"MS-SSIM of {value}: it is at most 1")
     return math.inf if value == 1 else -10 * math.log10(1 - value)
+
+
+def _planes(a: NDArray[Any]) -> NDArray[np.uint16]:
+    """(3, H, W), of a type that holds the sum of four samples."""
+    return np.ascontiguousarray(np.moveaxis(a, -1, 0), np.uint16)
+
+
+def _means(x: NDArray[Any], y: NDArray[Any]) -> tuple[Array, Array]:
+    """The means of l c s and of c s over two planes (3, H, W), both (3,); a strip of rows at a time."""
+    rows, columns = x.shape[1] - WINDOW + 1, x.shape[2] - WINDOW + 1
+    step = max(1, POSITIONS // columns)
+    sums = np.zeros((2, 3))
+    for start in range(0, rows, step):
+        strip = np.s_[:, start : start + step + WINDOW - 1]
+        luminance, contrast_structure = _similarity(x[strip].astype(np.float64), y[strip].astype(np.float64))
+        sums += (luminance * contrast_structure).sum((1, 2)), contrast_structure.sum((1, 2))
+    product, contrast_structure = sums / (rows * columns)
+    return product, contrast_structure
 
 
 def _similarity(x: Array, y: Array) -> tuple[Array, Array]:
@@ -99,7 +113,7 @@ def _similarity(x: Array, y: Array) -> tuple[Array, Array]:
     return luminance, contrast_structure
 
 
-def _halve(x: Array) -> Array:
+def _halve(x: NDArray[Any]) -> Array:
     """2x2 averages, (C, H, W) -> (C, ceil(H/2), ceil(W/2)); odd sides first get a line of zeros in front."""
     x = np.pad(x, ((0, 0), (x.shape[1] % 2, 0), (x.shape[2] % 2, 0)))
     rows: Array = x[:, 0::2] + x[:, 1::2]

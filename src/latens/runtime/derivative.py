@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from latens.transforms import Network, adjoint
 from latens.transforms.strips import rows_after, rows_seen
 
 MOST = 1 << 11  # positions of the latents that are computed at a time: some 200 to 400 MB are in use then
+LOWEST = 4  # rows of them, before strips are cut into pieces
 
 
 class SquaredError:
@@ -39,25 +40,42 @@ class SquaredError:
             pixels: uint8 (H, W, 3), which may have fewer rows and columns than the network's output: what is
                 beyond them is without error
             most: positions of y at a time. Strips of rows are computed one after the other, in bounded memory,
-                each from all rows that it depends on
+                each from all rows that it depends on; likewise pieces of strips, where a picture is very wide
         """
         rows, columns = y.shape[2:]
-        height, width = pixels.shape[:2]
         up = rows_after(self._network, rows) // rows
         error, derivative = 0.0, np.zeros_like(y)
-        step = max(1, most // columns) * up
+        across = min(columns, max(1, most // LOWEST))
         options = shrinking() if rows * columns > most else None
-        for start in range(0, height, step):
-            end = min(start + step, height)
-            first, last = rows_seen(self._network, start, end - 1)
-            first, last = max(0, first), min(last, rows - 1)
-            x = np.zeros((1, 3, (last + 1 - first) * up, columns * up), np.float32)
-            inside = np.zeros((1, 1, *x.shape[2:]), np.float32)
-            part = np.s_[:, :, start - first * up : end - first * up, :width]
-            x[part], inside[part] = to_network(pixels[start:end], 1), 1
-            given = {"y": np.ascontiguousarray(y[:, :, first : last + 1]), "x": x, "inside": inside}
-            x_hat, pulled = self._session.run(adjoint.OUTPUTS, given, options)
-            error += difference(pixels[start:end], to_pixels(x_hat[part]))
-            derivative[:, :, first : last + 1] += pulled
+        for down in self._pieces(pixels.shape[0], rows, max(1, most // across) * up):
+            for right in self._pieces(pixels.shape[1], columns, across * up):
+                latents = np.s_[:, :, down.seen, right.seen]
+                x = np.zeros((1, 3, *(np.array(y[latents].shape[2:]) * up)), np.float32)
+                inside = np.zeros((1, 1, *x.shape[2:]), np.float32)
+                part = np.s_[:, :, down.within(up), right.within(up)]
+                original = pixels[down.pixels, right.pixels]
+                x[part], inside[part] = to_network(original, 1), 1
+                given = {"y": np.ascontiguousarray(y[latents]), "x": x, "inside": inside}
+                x_hat, pulled = self._session.run(adjoint.OUTPUTS, given, options)
+                error += difference(original, to_pixels(x_hat[part]))
+                derivative[latents] += pulled
         derivative *= np.float32(255**2)
         return error, derivative
+
+    def _pieces(self, side: int, positions: int, step: int) -> Iterator[_Piece]:
+        """Of a side of so many pixels and positions of y, ``step`` pixels each."""
+        for start in range(0, side, step):
+            end = min(start + step, side)
+            first, last = rows_seen(self._network, start, end - 1)
+            yield _Piece(slice(start, end), slice(max(0, first), min(last, positions - 1) + 1))
+
+
+class _Piece(NamedTuple):
+    """Pixels of one axis, and the positions of y that they depend on."""
+
+    pixels: slice
+    seen: slice
+
+    def within(self, up: int) -> slice:
+        """Where the pixels are in what is computed of those positions."""
+        return slice(self.pixels.start - self.seen.start * up, self.pixels.stop - self.seen.start * up)
