@@ -56,7 +56,7 @@ def taken(options: Options, source: Path) -> tuple[set[str], "object"]:
     torch.manual_seed(1)
     module, read = Trainable(options.build(), options.radius), Source.read(source, options.radius)
     x = torch.rand(4, 3, 64, 64)
-    names = begin_from(module, read, x, options.mse_lambdas())
+    names, _ = begin_from(module, read, x, options.mse_lambdas())
     state = module.state_dict()
     for name in names:
         assert all(torch.equal(state[f"{name}.{key}"], value) for key, value in read.part(name).items())
@@ -161,7 +161,7 @@ def test_blocks_that_matter_least_are_left_out(photograph: np.ndarray, silent: i
     source = Source("run", module.state_dict(), (0.02,), longer, 16)
     x = torch.from_numpy(photograph[:128, :256].copy()).permute(2, 0, 1)[None] / 255
     shorter = Trainable(LatensFast(C=8, n=2, M=8, Nh=4, P=8), 16)
-    names = begin_from(shorter, source, x, (0.02,))
+    names, _ = begin_from(shorter, source, x, (0.02,))
     assert set(names) >= TRANSFORMS | (set() if silent else HYPER)
     found, expected = shorter.transformed(x), module.transformed(x)
     assert torch.equal(found, expected) or silent  # sums of fewer terms are rounded otherwise
@@ -183,7 +183,8 @@ def test_blocks_are_added_as_the_identity(photograph: np.ndarray, blocks: int) -
     source = Source("run", module.state_dict(), (0.02,), shorter, 16)
     longer = Trainable(dataclasses.replace(shorter, n=blocks), 16)
     x = torch.from_numpy(photograph[:128, :256].copy()).permute(2, 0, 1)[None] / 255
-    assert set(begin_from(longer, source, x, (0.02,))) >= TRANSFORMS | HYPER
+    names, _ = begin_from(longer, source, x, (0.02,))
+    assert set(names) >= TRANSFORMS | HYPER
     assert torch.equal(longer.transformed(x), module.transformed(x))
     for name in ("g_a", "g_s"):
         branches = [layer for layer in longer.networks[name] if isinstance(layer, Residual)]

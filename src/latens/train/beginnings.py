@@ -18,6 +18,7 @@ from latens.train import checkpoint
 from latens.train.blocks import lengthen, shorten
 from latens.train.closed_form import closed_form, rescale
 from latens.train.hyper import rescale_hyper, start_context, start_hyper
+from latens.train.momentum import Momentum, below
 from latens.train.noise import Trainable
 from latens.train.options import Options
 from latens.train.prune import most_used, pruned
@@ -39,6 +40,7 @@ class Source:
     model: Model | None
     radius: int  # of its priors
     effort: checkpoint.Effort = checkpoint.Effort()  # noqa: RUF009 - a tuple; nothing where files do not say
+    momentum: Momentum = Momentum()  # noqa: RUF009 - frozen; nothing in files, which have weights alone
 
     @classmethod
     def read(cls, path: Path, radius: int) -> Source:
@@ -62,7 +64,8 @@ class Source:
         known = there.model in MODELS
         lmbdas = there.mse_lambdas() if known else (there.mse_lambda,)
         model, effort = there.build() if known else None, checkpoint.Effort.of(saved)
-        return cls(str(path), saved["average"], lmbdas, model, there.radius, effort)
+        momentum = Momentum.saved(saved["optimiser"], there) if known else Momentum()
+        return cls(str(path), saved["average"], lmbdas, model, there.radius, effort, momentum)
 
     def with_priors(self, other: Source) -> Source:
         """The transforms and gains of this one, the probability networks and priors of ``other``.
@@ -75,10 +78,12 @@ class Source:
                 f"{other.name} has the levels {_levels(other.lmbdas)}, and priors for {self.name} must have "
                 f"its levels, {_levels(self.lmbdas)}"
             )
-        own = _below(TRANSFORMS | {"gains"})
-        state = {k: v for k, v in other.state.items() if not k.startswith(own)}
-        state |= {k: v for k, v in self.state.items() if k.startswith(own)}
-        return dataclasses.replace(self, name=f"{self.name} with the priors of {other.name}", state=state)
+        own = below(*TRANSFORMS, "gains")
+        state = {k: v for k, v in other.state.items() if not own(k)}
+        state |= {k: v for k, v in self.state.items() if own(k)}
+        momentum = self.momentum.of_parts(own).beside(other.momentum.of_parts(lambda name: not own(name)))
+        name = f"{self.name} with the priors of {other.name}"
+        return dataclasses.replace(self, name=name, state=state, momentum=momentum)
 
     def part(self, name: str) -> dict[str, Tensor]:
         """The state below ``name``, such as networks.g_a."""
@@ -101,11 +106,6 @@ def begin_closed_form(module: Trainable, x: Tensor, lmbdas: tuple[float, ...]) -
     start_context(module, x)
 
 
-def _below(names: set[str]) -> tuple[str, ...]:
-    """What the keys of a state begin with that belong to parts of these names."""
-    return tuple(f"{name}." for name in names)
-
-
 def _levels(lmbdas: tuple[float, ...]) -> str:
     """As messages name them: two that differ read differently, at whichever end."""
     return f"lambda {lmbdas[0]:g}" + (f" to {lmbdas[-1]:g} ({len(lmbdas)})" if len(lmbdas) > 1 else "")
@@ -116,9 +116,12 @@ def _same(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
     return len(a) == len(b) and all(math.isclose(x, y, rel_tol=0.01) for x, y in zip(a, b, strict=True))
 
 
-def begin_from(module: Trainable, source: Source, x: Tensor, lmbdas: tuple[float, ...]) -> list[str]:
-    """Take over every network and prior whose layers agree, and return their names; the others begin anew.
+def begin_from(
+    module: Trainable, source: Source, x: Tensor, lmbdas: tuple[float, ...]
+) -> tuple[list[str], Momentum]:
+    """Take over every network and prior whose layers agree; the others begin anew.
 
+    Returns their names, and what the source's optimiser knew of them: nothing of what is rescaled or cut.
     Latents are rescaled if the source's lambda was different, or given gains if there are several now; only
     the most used are kept if this model has fewer of them. Likewise the residual blocks that matter most; blocks
     that the source lacks begin as the identity.
@@ -159,7 +162,9 @@ def begin_from(module: Trainable, source: Source, x: Tensor, lmbdas: tuple[float
         rescale(networks["g_a"], networks["g_s"], prior, x, ratio)  # type: ignore[arg-type]
     if "h_a" in networks:
         _begin_hyper(module, taken, x, ratio)
-    return [name for name in taken if not name.startswith("priors.y") or kept]
+    names = [name for name in taken if not name.startswith("priors.y") or kept]
+    whole = ratio == 1 and (module.gains is None or len(source.lmbdas) > 1)
+    return names, source.momentum.of_parts(below(*names, "gains")) if whole else Momentum()
 
 
 def _begin_hyper(module: Trainable, taken: list[str], x: Tensor, ratio: float) -> None:
@@ -201,18 +206,22 @@ def _resized(source: Source, model: Model, x: Tensor) -> Source:
     resized = dataclasses.replace(there, **fewer, **other)
     if any(resized.networks()[name] != model.networks()[name] for name in ("g_a", "g_s")):
         return source
-    whole, state = _built(there, source.state, source.radius), source.state
+    whole, state, momentum = _built(there, source.state, source.radius), source.state, source.momentum
     if fewer:
-        state = pruned(whole, most_used(whole, x, latents))
+        state, momentum = pruned(whole, most_used(whole, x, latents)), Momentum()
         whole = _built(dataclasses.replace(there, **fewer), state, source.radius)
     if other:
+        before = {weight: name for name, weight in whole.named_parameters()}
         if blocks < there.n:  # type: ignore[attr-defined]
             shorten(whole, blocks, x[:JUDGES])
         else:
             lengthen(whole, blocks)
         state = whole.state_dict()
-    state = {k: v for k, v in state.items() if k in source.state or k.startswith(_below(TRANSFORMS))}
-    return dataclasses.replace(source, state=state, model=resized)
+        now = {before[weight]: name for name, weight in whole.named_parameters() if weight in before}
+        momentum = momentum.renamed(now)
+    of_transforms = below(*TRANSFORMS)
+    state = {k: v for k, v in state.items() if k in source.state or of_transforms(k)}
+    return dataclasses.replace(source, state=state, model=resized, momentum=momentum)
 
 
 def _built(model: Model, state: dict[str, Tensor], radius: int) -> Trainable:

@@ -20,6 +20,7 @@ from latens.train import checkpoint
 from latens.train.beginnings import Source, begin_closed_form, begin_from
 from latens.train.data import Pictures, to_input
 from latens.train.log import Log, Silence
+from latens.train.momentum import Momentum
 from latens.train.noise import Trainable
 from latens.train.objective import Objective
 from latens.train.optimisers import optimiser
@@ -74,42 +75,44 @@ class Engine:
     def start(self) -> None:
         """Begin from the closed form, or from random weights if the options say so."""
 
-        def fit(x: Tensor) -> None:
+        def fit(x: Tensor) -> Momentum:
             if self.options.start == "closed-form":
                 begin_closed_form(self.module, x, self.options.mse_lambdas())
+            return Momentum()
 
         self._begin(fit)
 
     def start_from(self, other: Path, priors: Path | None = None) -> None:
-        """Begin from another run's averaged weights, or from exported ones (.ltm): see `begin_from`.
+        """Begin from another run's averaged weights and its optimiser's state, or from exported weights alone.
 
-        ``priors`` is where the probability networks come from, if from elsewhere.
+        See `begin_from`. ``priors`` is where the probability networks come from, if from elsewhere.
         """
 
-        def fit(x: Tensor) -> None:
+        def fit(x: Tensor) -> Momentum:
             source = Source.read(other, self.options.radius)
             if priors is not None:
                 source = source.with_priors(Source.read(priors, self.options.radius))
             self.history = source.effort
-            begin_from(self.module, source, x, self.options.mse_lambdas())
+            return begin_from(self.module, source, x, self.options.mse_lambdas())[1]
 
         self._begin(fit)
 
-    def _begin(self, fit: Callable[[Tensor], None]) -> None:
+    def _begin(self, fit: Callable[[Tensor], Momentum]) -> None:
         """Let the first process fit the weights, on the CPU, to pictures; all take them over."""
 
-        def fitted() -> dict[str, Tensor]:
+        def fitted() -> tuple[dict[str, Tensor], Momentum]:
             pictures = self.pictures.some(FITTING_TILES).pictures
             side = min(256, *(min(picture.shape[:2]) for picture in pictures))
             side -= side % self.module.model.stride
             tiles = np.stack([picture[:side, :side] for picture in pictures])
             self.module.to("cpu")
-            fit(to_input(torch.from_numpy(tiles)))
-            return self.module.state_dict()
+            known = fit(to_input(torch.from_numpy(tiles)))
+            return self.module.state_dict(), known
 
-        weights = self.processes.from_first(fitted)
+        weights, known = self.processes.from_first(fitted)
         self.module.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.module.load_state_dict(weights)
+        known.give(self.optimiser, self.module, self.options.optimiser)
         self.average = checkpoint.Average(self.module, self.options.ema)
 
     def resume(self) -> None:
