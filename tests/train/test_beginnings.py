@@ -171,6 +171,24 @@ def test_blocks_that_matter_least_are_left_out(photograph: np.ndarray, silent: i
 NEW = {3: [True, False, False], 4: [True, False, True, False], 5: [True, True, False, True, False]}
 
 
+def test_depths_of_analysis_and_synthesis_differ(photograph: np.ndarray) -> None:
+    from latens.train.noise import Trainable
+
+    torch.manual_seed(4)
+    even = Latens(C=8, n=3, M=8, Nh=4, P=8)
+    module = Trainable(even, 16)
+    source = Source("run", module.state_dict(), (0.02,), even, 16)
+    x = torch.from_numpy(photograph[:128, :256].copy()).permute(2, 0, 1)[None] / 255
+    deeper = Trainable(dataclasses.replace(even, na=1, ns=2), 16)
+    names, _ = begin_from(deeper, source, x, (0.02,))
+    assert set(names) >= TRANSFORMS | HYPER and torch.equal(deeper.transformed(x), module.transformed(x))
+    other = Trainable(dataclasses.replace(even, n=2, na=2, ns=0), 16)  # one more in g_a, one less in g_s
+    assert {len(other.networks["g_a"]) - len(module.networks["g_a"])} == {2}
+    begin_from(other, source, x, (0.02,))
+    pictures = module.networks["g_a"](x), other.networks["g_a"](x)
+    assert torch.equal(*pictures) and not torch.equal(other.transformed(x), module.transformed(x))
+
+
 @pytest.mark.parametrize("blocks", NEW)
 def test_blocks_are_added_as_the_identity(photograph: np.ndarray, blocks: int) -> None:
     """What comes back of pictures is the same to the bit, and the new blocks are between the old ones."""

@@ -29,6 +29,8 @@ def test_good_options_pass_and_build_their_model() -> None:
         ({"sizes": {"M": "many"}}, "size M is 'many', and must be a whole number from 1"),
         ({"sizes": {"M": 0}}, "size M is 0, and must be a whole number from 1"),
         ({"sizes": {"gdn": "cubed"}}, "size gdn is 'cubed', and must be one of squared, absolute"),
+        ({"model": "latens", "sizes": {"na": -1}}, "size na is -1, and must be a whole number from 0"),
+        ({"model": "latens", "sizes": {"na": 0, "n": 0}}, "size n is 0, and must be a whole number from 1"),
         ({"crop": 100}, "crop is 100, and must be a positive multiple of 16"),
         ({"crop": 0}, "crop is 0, and must be a positive multiple of 16"),
         ({"crop": 160, "metric": "ms-ssim"}, "crop is 160, and MS-SSIM's five scales need 176"),

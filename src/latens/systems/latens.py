@@ -54,7 +54,10 @@ LATENT, SQUARE, HYPER = 16, 32, 64  # pixels per latent, per 2x2 of them and per
 
 @dataclass(frozen=True)
 class Latens(Model):
-    """C channels and n blocks at 1/8, M latents at 1/16 (a multiple of 4), Nh channels of z, P of the passes."""
+    """C channels and n blocks at 1/8, M latents at 1/16 (a multiple of 4), Nh channels of z, P of the passes.
+
+    g_a has na blocks more, g_s has ns more: those cost an encoder, these a decoder and every step of the search.
+    """
 
     id: ClassVar[str] = "latens"
     fourcc: ClassVar[str] = "LTNS"
@@ -65,6 +68,8 @@ class Latens(Model):
 
     C: int = 128
     n: int = 6
+    na: int = 0
+    ns: int = 0
     M: int = 256
     Nh: int = 128
     P: int = 192
@@ -73,16 +78,16 @@ class Latens(Model):
     def networks(self) -> Mapping[str, Network]:
         """g_a: (B, 3, H, W) in [0, 1] -> (B, M, H/16, W/16), g_s back; h_a to z, h_s from it to squares."""
         c, m, n, p = self.C, self.M, self.Nh, self.P
-        blocks = self._blocks()
+        block, blocks = self._block(), self.blocks()
         networks: dict[str, Network] = {
             "g_a": (
                 Shift(-0.5),
                 PixelUnshuffle(3, 8),
-                Conv(192, c, kernel=1), *blocks,
+                Conv(192, c, kernel=1), *block * blocks["g_a"],
                 Conv(c, m, kernel=3, stride=2),
             ),
             "g_s": (
-                Conv(m, 4 * c, kernel=1), PixelShuffle(2), *blocks,
+                Conv(m, 4 * c, kernel=1), PixelShuffle(2), *block * blocks["g_s"],
                 Conv(c, 192, kernel=1),
                 PixelShuffle(8),
                 Shift(0.5),
@@ -107,15 +112,18 @@ class Latens(Model):
             )  # fmt: skip
         return networks
 
-    def _blocks(self) -> Network:
+    def blocks(self) -> dict[str, int]:
+        """How many there are, by the network's name."""
+        return {"g_a": self.n + self.na, "g_s": self.n + self.ns}
+
+    def _block(self) -> Network:
         c = self.C
         if self.block == "plain":
-            return (Residual((Conv(c, c, kernel=3), LeakyReLU(), Conv(c, c, kernel=3))),) * self.n
-        block: Network = (
+            return (Residual((Conv(c, c, kernel=3), LeakyReLU(), Conv(c, c, kernel=3))),)
+        return (
             Residual((Conv(c, c, kernel=1), LeakyReLU(), Depthwise(c, kernel=3), Conv(c, c, kernel=1))),
             Residual((Conv(c, 2 * c, kernel=1), LeakyReLU(), Conv(2 * c, c, kernel=1))),
         )
-        return block * self.n
 
     def _refinements(self) -> list[str]:
         return [f"refine{number}" for number in range(PASSES)]

@@ -15,7 +15,7 @@ from latens.entropy.order import PASSES
 from latens.errors import TrainingError
 from latens.systems import MODELS, Model
 from latens.train import checkpoint
-from latens.train.blocks import lengthen, shorten
+from latens.train.blocks import DEPTHS, lengthen, shorten
 from latens.train.closed_form import closed_form, rescale
 from latens.train.hyper import rescale_hyper, start_context, start_hyper
 from latens.train.momentum import Momentum, below
@@ -145,7 +145,7 @@ def begin_from(
     if not set(taken) >= TRANSFORMS:
         raise TrainingError(
             f"{source.name} trained {source.model or 'a model of other layers'}, and this run is of "
-            f"{module.model}: only M may be smaller, and the n of latens another"
+            f"{module.model}: only M may be smaller, and the n, na and ns of latens others"
         )
     for name, part in _parts(module):
         if name in taken:
@@ -198,9 +198,9 @@ def _agrees(part: torch.nn.Module, state: dict[str, Tensor]) -> bool:
 def _resized(source: Source, model: Model, x: Tensor) -> Source:
     """The source with as few latents as ``model`` and as many residual blocks, if transforms differ in no more."""
     there = source.model
-    latents, blocks = getattr(model, "M", 0), getattr(model, "n", 0)
+    latents = getattr(model, "M", 0)
     fewer = {"M": latents} if 0 < latents < getattr(there, "M", 0) else {}
-    other = {"n": blocks} if blocks != getattr(there, "n", 0) else {}
+    other = {name: getattr(model, name) for name in DEPTHS if getattr(model, name, 0) != getattr(there, name, 0)}
     if there is None or not (fewer or other):
         return source
     resized = dataclasses.replace(there, **fewer, **other)
@@ -212,10 +212,8 @@ def _resized(source: Source, model: Model, x: Tensor) -> Source:
         whole = _built(dataclasses.replace(there, **fewer), state, source.radius)
     if other:
         before = {weight: name for name, weight in whole.named_parameters()}
-        if blocks < there.n:  # type: ignore[attr-defined]
-            shorten(whole, blocks, x[:JUDGES])
-        else:
-            lengthen(whole, blocks)
+        shorten(whole, resized, x[:JUDGES])
+        lengthen(whole, resized)
         state = whole.state_dict()
         now = {before[weight]: name for name, weight in whole.named_parameters() if weight in before}
         momentum = momentum.renamed(now)

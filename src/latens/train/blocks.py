@@ -2,37 +2,39 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable
 
 from torch import Tensor, nn, no_grad
 
+from latens.systems import Model
 from latens.train.closed_form import silence
 from latens.train.noise import Trainable
 from latens.transforms.torch_modules import Module, Residual
 
-NAMES = ("g_a", "g_s")
+DEPTHS = ("n", "na", "ns")  # the sizes of a model that say how many there are
 
 
 @no_grad()
-def shorten(module: Trainable, count: int, x: Tensor) -> dict[str, list[int]]:
-    """Leave ``count`` blocks in g_a and as many in g_s, and return which, by the network's name.
+def shorten(module: Trainable, model: Model, x: Tensor) -> dict[str, list[int]]:
+    """Leave as many blocks in g_a and g_s as those of ``model`` have, and return which, where that is fewer.
 
     One after the other goes the block without which what comes back of pictures x (B, 3, H, W), their latents
     rounded, changes least in squared error: of g_a first, then of g_s behind what is left of it.
     """
     x_hat = module.transformed(x)
-    return {name: _shortened(module, name, count, x, x_hat) for name in NAMES}
+    counts = _counts(module, model)
+    return {name: _shortened(module, name, few, x, x_hat) for name, (many, few) in counts.items() if few < many}
 
 
 @no_grad()
-def lengthen(module: Trainable, count: int) -> None:
-    """Spread ``count`` - n further blocks evenly between those of g_a and of g_s. They begin as the identity."""
-    model = module.model
-    longer = Trainable(dataclasses.replace(model, n=count), 1)  # type: ignore[call-arg]
-    for name in NAMES:
+def lengthen(module: Trainable, model: Model) -> None:
+    """Spread what the blocks of ``model`` are more evenly between those of g_a and of g_s, as the identity."""
+    longer = Trainable(model, 1)
+    for name, (few, count) in _counts(module, model).items():
+        if count <= few:
+            continue
         network, larger = list(module.networks[name]), list(longer.networks[name])  # type: ignore[call-overload]
-        blocks, places = _blocks(network, model.n), _blocks(larger, count)  # type: ignore[attr-defined]
+        blocks, places = _blocks(network, few), _blocks(larger, count)
         for number, place in enumerate(places):
             old, after = (len(blocks) * k // count for k in (number, number + 1))
             for at, layer in enumerate(place):
@@ -45,6 +47,12 @@ def lengthen(module: Trainable, count: int) -> None:
         module.networks[name] = Module(*network[:first], *inside, *network[last:])
 
 
+def _counts(module: Trainable, model: Model) -> dict[str, tuple[int, int]]:
+    """Blocks that there are and that there should be, by the network's name."""
+    there, wanted = module.model.blocks(), model.blocks()  # type: ignore[attr-defined]
+    return {name: (there[name], wanted[name]) for name in wanted}
+
+
 def _blocks(layers: Iterable[nn.Module], count: int) -> list[list[int]]:
     """The places of the residual branches of each of ``count`` blocks among the layers."""
     branches = [k for k, layer in enumerate(layers) if isinstance(layer, Residual)]
@@ -54,7 +62,7 @@ def _blocks(layers: Iterable[nn.Module], count: int) -> list[list[int]]:
 
 def _shortened(module: Trainable, name: str, count: int, x: Tensor, x_hat: Tensor) -> list[int]:
     layers = list(module.networks[name])  # type: ignore[call-overload]
-    blocks = _blocks(layers, module.model.n)  # type: ignore[attr-defined]
+    blocks = _blocks(layers, module.model.blocks()[name])  # type: ignore[attr-defined]
     kept = list(range(len(blocks)))
 
     def without(k: int) -> nn.Sequential:

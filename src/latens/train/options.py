@@ -105,7 +105,7 @@ class Options:
         return self
 
     def _check_sizes(self) -> None:
-        fields = {entry.name for entry in dataclasses.fields(MODELS[self.model])}
+        fields = {entry.name: entry.default for entry in dataclasses.fields(MODELS[self.model])}
         kinds = get_type_hints(MODELS[self.model])
         for name, value in self.sizes.items():
             if name not in fields:
@@ -117,8 +117,9 @@ class Options:
                 continue
             if words and value not in words:
                 raise TrainingError(f"size {name} is {value!r}, and must be one of {', '.join(words)}")
-            if not words and (not isinstance(value, int) or value < 1):
-                raise TrainingError(f"size {name} is {value!r}, and must be a whole number from 1")
+            least = 0 if fields[name] == 0 else 1
+            if not words and (not isinstance(value, int) or value < least):
+                raise TrainingError(f"size {name} is {value!r}, and must be a whole number from {least}")
 
     def save(self, path: Path) -> None:
         path.write_text(json.dumps(dataclasses.asdict(self), indent=2) + "\n")
