@@ -28,7 +28,7 @@ import numpy as np
 from PIL import Image
 from rich.console import Console
 from rich.table import Table
-from settings import cpu, versions
+from settings import cpu, limited, versions
 
 from latens.evaluate.bdrate import Curve, bd_rate
 from latens.latents import Analysed
@@ -121,6 +121,7 @@ def main() -> None:
     parser.add_argument("--quality", type=float, nargs="+", default=list(QUALITIES))
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
+    limited(1)
     chosen = list(pictures(given.data, given.first, given.crop))
     sizes = sorted({f"{pixels.shape[1]}x{pixels.shape[0]}" for pixels in chosen})
     report: dict[str, Any] = {"models": {}}

@@ -3,7 +3,7 @@
     python benchmarks/memory.py --data DIR [--model ID | FILE.ltm ...] [--size 768x512 4000x3000] [--out JSON]
 
 The peak is that of resident memory as the kernel counted it, in MB of 10^6 bytes, of Python, libraries and weights
-too. The 768x512 picture is the first of DIR; other sizes repeat it. *bare*: ``latens info``, which loads no codec.
+too. The 768x512 picture is the first of DIR; other sizes repeat it.
 """
 
 from __future__ import annotations
@@ -44,9 +44,8 @@ def measure(model: str, picture: Path, quality: float, folder: Path) -> dict[str
     file, out = str(folder / "a.ltn"), str(folder / "a.ppm")
     encode = process(["encode", str(picture), "-o", file, "-q", f"{quality:g}", "--model", model, "-f"], 1)
     decode = process(["decode", file, "-o", out, "-f", *weights], 1)
-    bare = process(["info", file], 1)
     return {
-        "encode_mb": encode.peak_mb, "decode_mb": decode.peak_mb, "bare_mb": bare.peak_mb,
+        "encode_mb": encode.peak_mb, "decode_mb": decode.peak_mb,
         "encode_s": encode.seconds, "decode_s": decode.seconds,
     }  # fmt: skip
 
@@ -59,7 +58,7 @@ def main() -> int:
     parser.add_argument("--quality", type=float, default=50.0)
     parser.add_argument("--out", type=Path, help="JSON to write")
     given = parser.parse_args()
-    table = Table("model", "size", *(f"{what}, MB" for what in ("enc", "dec", "bare")), "enc, s", "dec, s")
+    table = Table("model", "size", *(f"{what}, MB" for what in ("enc", "dec")), "enc, s", "dec, s")
     rows = []
     try:
         picture = find_picture(given.data)
@@ -71,8 +70,8 @@ def main() -> int:
                 for model in given.model or [info.id for info in shipped()]:
                     found = measure(model, large, given.quality, folder)
                     rows.append({"model": Path(model).stem, "size": size, **found})
-                    table.add_row(Path(model).stem, size, *(f"{found[k]:.0f}" for k in list(found)[:3]),
-                                  *(f"{found[k]:.2f}" for k in list(found)[3:]))  # fmt: skip
+                    table.add_row(Path(model).stem, size, *(f"{found[k]:.0f}" for k in list(found)[:2]),
+                                  *(f"{found[k]:.2f}" for k in list(found)[2:]))  # fmt: skip
     except LatensError as error:
         print(error, file=sys.stderr)
         return error.exit_code

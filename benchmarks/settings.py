@@ -58,6 +58,17 @@ class Setting(NamedTuple):
         return {name: value for name, value in os.environ.items() if name not in changed} | chosen
 
 
+def limited(threads: int) -> None:
+    """Begin this program again with so many threads for networks and for NumPy, unless it was begun so.
+
+    NumPy reads its number when it is imported.
+    """
+    names = ("LATENS_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    wanted = dict.fromkeys(names, str(threads))
+    if any(os.environ.get(name) != value for name, value in wanted.items()):
+        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **wanted})
+
+
 def knobs() -> tuple[tuple[Any, ...], ...]:
     """The values that each field of a setting can take here."""
     flags = instruction_sets()

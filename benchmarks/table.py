@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from settings import cpu
+from settings import cpu, limited
 from speed import find_picture, median_seconds
 
 from latens.classic.base import Codec
@@ -57,8 +57,9 @@ rates and distortions are measured is in [benchmarks.md](benchmarks.md).
   PSNR and 11-19 dB of MS-SSIM (in brackets what both curves cover, where that is less). Minus is smaller files.
 - **published**: CompressAI's trained models, by the curves that CompressAI publishes (rates estimated, pictures in
   floats). Their weights were not run here. Their times are those of the same networks with random weights.
-- **Time**: one 768x512 picture, pixels to bytes and back, {runs} runs after one that is not counted (3 in all, above 8 s), median,
-  {threads} a codec, all in one process. Each codec at the setting next to {rate} bits per pixel. {machine}.
+- **Time**: one 768x512 picture, pixels to bytes and back, {runs} runs after one that is not counted
+  (3 in all, above 8 s), median, {threads} a codec, all in one process. Each codec at
+  the setting next to {rate} bits per pixel. {machine}.
 - **Load of the machine when it began: {load}**{busy}
 
 """
@@ -140,7 +141,7 @@ def time_compressai(name: str, pixels: np.ndarray, runs: int) -> dict[str, Any]:
 def measure(given: argparse.Namespace) -> dict[str, Any]:
     """All times, in one run."""
     load = os.getloadavg()[0]
-    os.environ["LATENS_THREADS"] = str(given.threads)
+    limited(given.threads)
     picture = find_picture(given.data)
     pixels = read_picture(picture, max_pixels=2**28).pixels
     known = curves()

@@ -71,6 +71,12 @@ def test_a_failure_is_reported_and_the_exit_code_is_1(run: Callable, pictures: P
     assert b"Mean over 1 picture" in said.out
 
 
+def test_why_everything_failed_is_told(run: Callable, pictures: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad.ltm").write_bytes(b"no weights")
+    said = run("eval", pictures, "-o", tmp_path / "out", "--codec", f"bad={tmp_path / 'bad.ltm'}", *QUICK)
+    assert said.status == 2 and "failed: bad 0" in said.err and "run the evaluation to its end" in said.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -87,7 +87,20 @@ def test_other_weights_are_other_options(tmp_path: Path) -> None:
         find(f"a={copy}").encode(np.zeros((16, 16, 3), np.uint8), 0)
 
 
-@pytest.mark.parametrize("spec", ["nonesuch", "=x.ltm", "mine=", "mine=nowhere.ltm", f"mine={GOLDEN},nowhere.ltm"])
+def test_files_of_one_name_in_several_folders_all_count(tmp_path: Path) -> None:
+    paths = [tmp_path / name / "model.ltm" for name in ("a", "b")]
+    for path in paths:
+        path.parent.mkdir()
+        path.write_bytes(GOLDEN.read_bytes())
+    before = find(f"mine={paths[0]},{paths[1]}").options()
+    paths[0].write_bytes(b"other")
+    codec = find(f"mine={paths[0]},{paths[1]}")
+    assert codec.options() != before and all(str(path) in codec.title for path in paths)
+
+
+@pytest.mark.parametrize(
+    "spec", ["nonesuch", f"a/b={GOLDEN}", "=x.ltm", "mine=", "mine=nowhere.ltm", f"mine={GOLDEN},nowhere.ltm"]
+)
 def test_unknown_codecs_and_missing_files_are_refused(spec: str) -> None:
     with pytest.raises(UsageError, match="codec"):
         find(spec)

@@ -98,6 +98,15 @@ def test_published_curves_give_way_to_measured_ones_of_their_name() -> None:
     assert [entry.id for entry in named] == ["jpeg", "jpeg (published)", "vtm"]
 
 
+def test_published_curves_of_one_name_are_told_apart() -> None:
+    one, two = (MeanCurve("a", "A", ("",), {"bpp": (b,)}, published=True) for b in (1.0, 2.0))
+    ours = MeanCurve("a", "A", ("1",), {"bpp": (3.0,)})
+    found = together([ours], [one, two, two])
+    assert [curve.id for curve in found] == ["a", "a (published)", "a (published 2)", "a (published 3)"]
+    assert [curve.title for curve in together([], [one, two])] == ["A", "A (published)"]
+    assert [curve.values["bpp"] for curve in found] == [(3.0,), (1.0,), (2.0,), (2.0,)]
+
+
 def test_less_of_an_error_metric_is_better() -> None:
     rates, errors = [0.25, 0.5, 1, 2], [0.2, 0.15, 0.1, 0.05]
     a = MeanCurve("a", "a", ("",) * 4, {"bpp": tuple(rates), "gmsd": tuple(errors)})

@@ -1,6 +1,7 @@
 """Results on the disk: rows survive, mixtures are refused."""
 
 import math
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 
 from latens.errors import UsageError
-from latens.evaluate.results import Key, Results, Row
+from latens.evaluate.results import Key, Results, Row, writing
 
 ROW = Row("jpeg", "50", "a.png", 8, 4, 100, 25.0, 0.01, 0.02, 90.5, "", {"psnr_rgb": 31.5, "ms_ssim": math.nan})
 
@@ -57,6 +58,43 @@ def test_failed_rows_are_tried_again(tmp_path: Path) -> None:
     results.add(ROW)
     results.add(Row("jpeg", "60", "a.png", 8, 4, error="no luck"))
     assert list(Results.open(tmp_path / "r", run()).rows) == [ROW.key]
+
+
+def test_what_was_measured_outlives_a_further_metric_that_fails(tmp_path: Path) -> None:
+    Results.open(tmp_path / "r", run()).add(replace(ROW, error="no such program"))
+    (back,) = Results.open(tmp_path / "r", run()).rows.values()
+    assert back.error == "" and back.bytes == 100 and back.metrics["psnr_rgb"] == 31.5
+
+
+def test_two_evaluations_do_not_write_to_one_folder(tmp_path: Path) -> None:
+    with writing(tmp_path / "r"):
+        Results.open(tmp_path / "r", run())
+        with pytest.raises(UsageError, match="another evaluation"), writing(tmp_path / "r"):
+            pass
+        with writing(tmp_path / "other"):
+            pass
+    with writing(tmp_path / "r"):
+        assert Results.read(tmp_path / "r").run["dataset"]
+
+
+def test_a_run_that_computed_nothing_is_forgotten_and_data_sets_are_added_up(tmp_path: Path) -> None:
+    Results.open(tmp_path / "r", run(sources={"a.png": "kodak/a.png"}, runs=[{"machine": "fast"}]))
+    more = run(sources={"b.png": "clic/b.png"}, pictures={"b.png": {"sha256": "01"}}, runs=[{"machine": "slow"}])
+    second = Results.open(tmp_path / "r", more)
+    assert second.run["dataset"] == "kodak and clic, 2 pictures"
+    second.forget_run()
+    assert second.run["runs"] == [{"machine": "fast"}]
+    second.forget_run()  # the first one stays
+    assert second.run["runs"] == [{"machine": "fast"}]
+
+
+def test_names_of_any_bytes_are_kept(tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9.png")
+    results = Results.open(tmp_path / "r", run(sources={name: name}, pictures={name: {"sha256": "00"}}))
+    results.add(replace(ROW, picture=name))
+    results.save()
+    back = Results.read(tmp_path / "r")
+    assert list(back.run["sources"]) == [name] and [key.picture for key in back.rows] == [name]
 
 
 def test_later_runs_add_codecs_and_remember_earlier_commands(tmp_path: Path) -> None:

@@ -13,9 +13,10 @@ from PIL import Image
 
 import latens
 from latens.errors import UsageError
-from latens.evaluate import runner
+from latens.evaluate import runner, worker
 from latens.evaluate.curves import measured, write_summaries
 from latens.evaluate.runner import Plan, evaluate, failures, pictures_in
+from latens.evaluate.worker import Task
 
 
 @pytest.fixture
@@ -103,6 +104,37 @@ def test_metrics_asked_for_later_are_taken_from_the_kept_files(folder: Path, tmp
     for key, row in second.rows.items():
         assert replace(row, metrics={}) == replace(first.rows[key], metrics={})  # not coded again
         assert set(row.metrics) == {"psnr_rgb", "ms_ssim", "psnr_y"}
+
+
+def test_a_metric_that_fails_later_costs_no_row(folder: Path, tmp_path: Path) -> None:
+    (task, *_) = tasks = [
+        Task("jpeg", 20.0, name, path, tmp_path / f"{name}.jpg", ("psnr_rgb",), True)
+        for name, path in plan(folder).pictures.items()
+    ]
+    first = worker.work(task)
+    later = worker.work(task._replace(metrics=("psnr_rgb", "nonesuch"), have=first))
+    assert later.error and replace(later, error="") == first
+    assert runner._crashed_task(task._replace(have=first)).metrics == first.metrics
+    assert not worker.work(tasks[1]._replace(metrics=("nonesuch",))).metrics
+
+
+def test_metrics_asked_for_later_are_added_to_those_of_files_that_were_not_kept(
+    folder: Path, tmp_path: Path
+) -> None:
+    evaluate(plan(folder, keep=False), tmp_path / "out")
+    second = evaluate(plan(folder, keep=False, metrics=("psnr_y",)), tmp_path / "out")
+    assert all(set(row.metrics) == {"psnr_rgb", "ms_ssim", "psnr_y"} for row in second.rows.values())
+    third = evaluate(plan(folder, keep=False), tmp_path / "out")
+    assert len(third.run["runs"]) == 2  # the third had nothing to do
+
+
+def test_codecs_of_one_name_are_refused(folder: Path, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.ltm").write_bytes(b"weights")
+    specs = (f"mine={tmp_path / 'a.ltm'}", f"mine={tmp_path / 'b.ltm'}")
+    with pytest.raises(UsageError, match="both called mine"):
+        evaluate(plan(folder, specs=specs, settings={}), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_coded_files_need_not_be_kept(folder: Path, tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def compare(
     with progress_bar(quiet) as progress:
         found = run(picture, specs, bpp, metrics, shlex.join(["latens", *sys.argv[1:]]), progress)
     if page and found.rows:
-        output.write(target, render(found.page).encode(), force)
+        output.write(target, render(found.page).encode(errors="backslashreplace"), force)
     if as_json:
         rows = [_finite(dataclasses.asdict(row)) for row in found.rows]
         written = target if page and found.rows else None
@@ -98,6 +98,7 @@ def _print(rows: list[Row], metrics: tuple[str, ...]) -> None:
     if not console.is_terminal:
         console = Console(width=options.NARROWEST)
     shown = metrics if len(metrics) <= len(SHOWN) else tuple(name for name in SHOWN if name in metrics)
+    shown = shown or metrics[: len(SHOWN)]
     table = Table()
     table.add_column("codec", no_wrap=True)
     for heading in ("setting", "bytes", "bpp", *(METRICS[name].title for name in shown), "encode s", "decode s"):

@@ -80,21 +80,29 @@ def evaluate(
     )
     with progress_bar(quiet) as progress:
         results = runner.evaluate(plan, out, progress)
-    curves = measured(results)
-    write_summaries(results, curves)
     failed = runner.failures(results)
+    try:
+        curves = measured(results)
+    except UsageError:  # nothing to show but why
+        _say_failed(failed)
+        raise
+    write_summaries(results, curves)
     against = options.anchor_curve(anchor, anchors, curves)
     if as_json:
         messages.print_json(_facts(results, curves, against, failed))
     elif not quiet:
         _print(results, curves, against)
-    for line in failed:
-        messages.say(f"failed: {line}", "red")
+    _say_failed(failed)
     if failed or (missing and codec):
         raise typer.Exit(1)
 
 
 evaluate.__name__ = "eval"  # what the command is called; the word is Python's too
+
+
+def _say_failed(failed: list[str]) -> None:
+    for line in failed:
+        messages.say(f"failed: {line}", "red")
 
 
 def _there(out: Path) -> list[str]:
@@ -170,7 +178,7 @@ def _facts(
     """What --json says."""
     from latens.evaluate.curves import compare, pictures_of, summary
 
-    codecs, costs = results.run["codecs"], results.run["complexity"]
+    codecs, costs = results.run["codecs"], results.run.get("complexity", {})
     facts: dict[str, Any] = {
         "results": str(results.folder),
         "pictures": pictures_of(curves),

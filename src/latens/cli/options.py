@@ -77,10 +77,10 @@ Anchors = Annotated[
 
 def check_anchor(anchor: str | None, anchors: list[str] | None, measured: list[str]) -> None:
     """UsageError unless there is such a curve, or will be when the codecs ``measured`` are; before any work."""
-    from latens.evaluate.curves import published
+    from latens.evaluate.curves import others_named, published
 
     others = [curve.id for name in anchors or () for curve in published(name)]
-    known = [*measured, *(f"{name} (published)" if name in measured else name for name in others)]
+    known = [*measured, *others_named(measured, others)]
     if anchor is not None and anchor not in known:
         raise UsageError(f"anchor is {anchor!r}, and must be one of {', '.join(known)}; --anchors brings others")
 

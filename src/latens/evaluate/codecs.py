@@ -93,7 +93,9 @@ class Files(Learned):
         self.paths = paths
         model = _model(paths[0])
         self.id = self._named(name, effort, model.effort if model else 0)
-        self.title = f"{self.id} ({', '.join(path.name for path in paths)})"
+        alone = len({path.name for path in paths}) == len(paths)
+        self._files = {path.name if alone else str(path): path for path in paths}
+        self.title = f"{self.id} ({', '.join(self._files)})"
         self.continuous = len(paths) == 1 and model is not None and model.levels > 1
         if self.continuous:
             self.parameter, self.whole = "quality", False
@@ -103,7 +105,7 @@ class Files(Learned):
             self.settings, self.bounds = tuple(float(k) for k in range(len(paths))), (0.0, len(paths) - 1.0)
 
     def options(self) -> dict[str, object]:
-        sums = {path.name: hashlib.sha256(path.read_bytes()).hexdigest()[:16] for path in self.paths}
+        sums = {name: hashlib.sha256(path.read_bytes()).hexdigest()[:16] for name, path in self._files.items()}
         return {"sha256": sums, "effort": self.effort}
 
     def encode(self, pixels: np.ndarray, setting: float) -> bytes:
@@ -156,9 +158,9 @@ def find(spec: str) -> Codec:
     if given:
         files = tuple(Path(path) for path in paths.split(","))
         missing = [str(path) for path in files if not path.is_file()]
-        if missing or not name:
-            what = f"there is no file {missing[0]}" if missing else "it has no name"
-            raise UsageError(f"codec {whole!r}: {what}; it must be NAME=FILE.ltm[,FILE.ltm...]")
+        if missing or not re.fullmatch(r"[^/\\]+", name):
+            what = f"there is no file {missing[0]}" if missing else f"its name is {name!r}"
+            raise UsageError(f"codec {whole!r}: {what}; it must be NAME=FILE.ltm[,FILE.ltm...], without / in NAME")
         return Files(name, files, effort)
     if spec in CODECS and effort is None:
         return CODECS[spec]

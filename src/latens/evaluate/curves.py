@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import resources
+from itertools import chain, count
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any
@@ -60,7 +61,7 @@ def measured(results: Results) -> list[MeanCurve]:
     Raises:
         UsageError: there is no such picture
     """
-    done = [row for row in results.rows.values() if not row.error]
+    done = [row for row in results.rows.values() if row.usable]
     points = {(row.codec, row.setting) for row in done}
     per_picture: dict[str, set[tuple[str, str]]] = {}
     for row in done:
@@ -139,15 +140,23 @@ def _published(name: str, values: Mapping[str, Any]) -> MeanCurve:
 
 
 def together(ours: Sequence[MeanCurve], others: Sequence[MeanCurve]) -> list[MeanCurve]:
-    """Measured curves, then published ones, which are renamed where a measured codec has their name."""
-    taken = {curve.id for curve in ours}
+    """Measured curves, then published ones, renamed as `others_named` says where their name is taken."""
+    names = others_named([curve.id for curve in ours], [curve.id for curve in others])
     renamed = [
-        replace(curve, id=f"{curve.id} (published)", title=f"{curve.title} (published)")
-        if curve.id in taken
-        else curve
-        for curve in others
+        replace(curve, id=name, title=curve.title + name.removeprefix(curve.id))
+        for name, curve in zip(names, others, strict=True)
     ]
     return [*ours, *renamed]
+
+
+def others_named(ours: Sequence[str], others: Sequence[str]) -> list[str]:
+    """Names for published curves, each another one: ``jpeg``, ``jpeg (published)``, ``jpeg (published 2)`` ..."""
+    taken, names = set(ours), []
+    for name in others:
+        further = (f"{name} (published{f' {k}' if k > 1 else ''})" for k in count(1))
+        names.append(next(free for free in chain([name], further) if free not in taken))
+        taken.add(names[-1])
+    return names
 
 
 def compare(anchor: MeanCurve, test: MeanCurve, metric: str) -> BdRate | LatensError:
@@ -172,7 +181,8 @@ def metric_title(metric: str) -> str:
 def summary(curve: MeanCurve, version: str, complexity: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The curve as CompressAI writes its results: lists, a value per setting, under its metric names.
 
-    Beside them, the settings, and where known the peak memory, multiply-adds per pixel and parameters.
+    Beside them, the settings, and where known the peak memory and, by setting as ``complexity`` has them,
+    multiply-adds per pixel and parameters.
     """
     named = {COMPRESSAI.get(name, name): list(values) for name, values in curve.values.items()}
     times = {
@@ -180,13 +190,15 @@ def summary(curve: MeanCurve, version: str, complexity: Mapping[str, Any] | None
         for ours, theirs in TIMES.items()
     }
     pictures = len(pictures_of([curve]))
-    costs = {"peak_memory_mb": curve.median("peak_mb")} if curve.median("peak_mb") else {}
+    costs: dict[str, Any] = {"peak_memory_mb": curve.median("peak_mb")} if curve.median("peak_mb") else {}
+    known = [(complexity or {}).get(setting) for setting in curve.settings]
+    if all(known):
+        costs |= {name: [cost[name] for cost in known if cost] for name in ("kmac_per_pixel", "parameters")}
     return {
         "name": curve.id,
         "description": f"{curve.title}, {version}, mean over {pictures} pictures",
         "settings": list(curve.settings),
         **costs,
-        **(complexity or {}),
         "results": _plain({**named, **times}),
     }
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from latens.errors import LatensError
-from latens.evaluate.codecs import complexity, find
 from latens.evaluate.curves import DERIVED, MeanCurve, compare
 from latens.evaluate.results import Results
 from latens.metrics import METRICS
@@ -25,19 +24,21 @@ def payload(results: Results, curves: Sequence[MeanCurve], anchor: str | None, t
         anchor: of the BD-rates at first view; None chooses the field's usual one
     """
     metrics = metrics_of(curves)
-    last = results.run["runs"][-1]
+    runs, costs = results.run["runs"], results.run.get("complexity", {})
     ids = [curve.id for curve in curves]
     chosen = anchor or next((name for name in DEFAULT_ANCHORS if name in ids), ids[0])
     return {
         "title": title,
         "dataset": results.run["dataset"],
-        "machine": last["machine"],
-        "command": " && ".join(dict.fromkeys(run["command"] for run in results.run["runs"])),
-        "versions": last["versions"],
+        "machine": " and ".join(dict.fromkeys(run["machine"] for run in runs)),
+        "command": " && ".join(dict.fromkeys(run["command"] for run in runs)),
+        "versions": runs[-1]["versions"],
         "notes": _notes(results, curves),
         "default_anchor": chosen,
         "metrics": metrics,
-        "codecs": [codec(curve, results.run["codecs"].get(curve.id, {})) for curve in curves],
+        "codecs": [
+            codec(curve, results.run["codecs"].get(curve.id, {}), costs.get(curve.id, {})) for curve in curves
+        ],
         "bd": {m["id"]: bd_table(curves, m["id"]) for m in metrics},
         "failures": _failures(results),
         "pictures": [],
@@ -58,15 +59,16 @@ def metrics_of(curves: Sequence[MeanCurve]) -> list[dict[str, Any]]:
     return found
 
 
-def codec(curve: MeanCurve, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """A codec's entry: what it is, what it costs, and its mean curve."""
+def codec(curve: MeanCurve, facts: Mapping[str, Any], complexity: Mapping[str, Any]) -> dict[str, Any]:
+    """A codec's entry: what it is, what it costs (of its largest rate point), and its mean curve."""
     points = []
     for k, setting in enumerate(curve.settings):
         point = {name: _number(values[k]) for name, values in curve.values.items()}
         rows = curve.rows.get(setting, ())
         times = {q: sum(getattr(r, q) for r in rows) / len(rows) for q in ("encode_s", "decode_s") if rows}
         points.append({"setting": setting, **point, **{q: _number(t) for q, t in times.items()}})
-    costs = None if curve.published else _complexity(curve)
+    known = [complexity[setting] for setting in curve.settings if setting in complexity]
+    costs = max(known, key=lambda cost: sum(cost["kmac_per_pixel"]), default=None)
     return {
         "id": curve.id,
         "title": curve.title,
@@ -75,8 +77,8 @@ def codec(curve: MeanCurve, facts: Mapping[str, Any]) -> dict[str, Any]:
         "version": facts.get("version", curve.source),
         "options": options_text(facts.get("options", {})),
         "parameter": facts.get("parameter", ""),
-        "kmac": list(costs.kmac_per_pixel) if costs else None,
-        "parameters": costs.parameters if costs else None,
+        "kmac": costs["kmac_per_pixel"] if costs else None,
+        "parameters": costs["parameters"] if costs else None,
         **{quantity: _number(curve.median(quantity)) for quantity in ("encode_s", "decode_s", "peak_mb")},
         "points": points,
     }
@@ -113,22 +115,15 @@ def bd_table(curves: Sequence[MeanCurve], metric: str) -> dict[str, dict[str, An
     return table
 
 
-def _complexity(curve: MeanCurve) -> Any:
-    """Of the largest rate point."""
-    try:
-        found = [complexity(find(curve.id), float(setting)) for setting in curve.settings]
-    except (LatensError, ValueError):
-        return None
-    known = [entry for entry in found if entry is not None]
-    return max(known, key=lambda entry: sum(entry.kmac_per_pixel)) if known else None
-
-
 def _notes(results: Results, curves: Sequence[MeanCurve]) -> list[str]:
     notes = [
         "Rates are sizes of files on the disk, metrics those of the decoded 8-bit pictures; means over pictures "
         "of bpp and of each metric, MS-SSIM in dB after averaging.",
         "Times are wall times of one core, entropy coding and the disk included.",
     ]
+    for what, kind in (("machine", "machines"), ("jobs", "numbers of jobs"), ("versions", "versions of packages")):
+        if any(run[what] != results.run["runs"][-1][what] for run in results.run["runs"]):
+            notes.append(f"Rows come of runs on different {kind}: times may not compare.")
     averaged = {row.picture for curve in curves for rows in curve.rows.values() for row in rows}
     left_out = len(results.run["pictures"]) - len(averaged)
     if left_out:

@@ -20,7 +20,9 @@ import io
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,6 +30,8 @@ from typing import Any, NamedTuple
 from latens.errors import UsageError
 
 FORMAT = 1
+ERRORS = "surrogateescape"  # names of files may be any bytes
+LOCK = ".lock"
 WORDS = ("codec", "setting", "picture", "error")
 COUNTS = ("width", "height", "bytes")
 NUMBERS = ("bpp", "encode_s", "decode_s", "peak_mb")
@@ -57,6 +61,11 @@ class Row:
     peak_mb: float = math.nan  # most memory held by the process while coding, where the system tells
     error: str = ""
     metrics: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def usable(self) -> bool:
+        """Whether something was measured, though a further metric may have failed."""
+        return not self.error or bool(self.metrics)
 
     @property
     def key(self) -> Key:
@@ -91,7 +100,7 @@ class Results:
         """
         path = folder / "run.json"
         try:
-            run = json.loads(path.read_text(encoding="utf-8"))
+            run = json.loads(path.read_text(encoding="utf-8", errors=ERRORS))
             if run["format"] > FORMAT:
                 found = f"format {run['format']}"
                 raise UsageError(f"{folder} has results of {found}, and this version reads {FORMAT}")
@@ -105,7 +114,8 @@ class Results:
     def open(cls, folder: Path, run: Mapping[str, Any]) -> Results:
         """Begin, or go on with, the results of ``run`` in ``folder``.
 
-        Failed rows are forgotten, to be tried again; pictures, codecs and metrics are added to those there.
+        Failed rows are forgotten, to be tried again, but for what was measured before a further metric failed;
+        pictures, codecs and metrics are added to those there.
 
         Raises:
             UsageError: the folder holds something else, or rows of another version of a codec or picture
@@ -115,19 +125,29 @@ class Results:
         if (folder / "run.json").exists():
             found = cls.read(folder)
             before, rows = found.run, found.rows
-            rows = {key: row for key, row in rows.items() if not row.error}
-        elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise UsageError(f"{folder} exists and holds no results: give another folder")
+            rows = {key: replace(row, error="") for key, row in rows.items() if row.usable}
+        else:
+            _refuse_others(folder)
         for kind in ("pictures", "codecs", "metrics"):
             _refuse_mixture(folder, kind, before[kind], run[kind])
         merged = {**before, **run, "format": FORMAT}
-        for kind in ("pictures", "sources", "codecs", "complexity", "metrics"):
+        for kind in ("pictures", "sources", "codecs", "metrics"):
             merged[kind] = {**before.get(kind, {}), **run[kind]}
+        merged["complexity"] = {
+            name: {**before.get("complexity", {}).get(name, {}), **run["complexity"].get(name, {})}
+            for name in merged["codecs"]
+        }
+        merged["dataset"] = _dataset(merged["sources"].values())
         merged["runs"] = [*before["runs"], *run["runs"]]
         folder.mkdir(parents=True, exist_ok=True)
         results = cls(folder, merged, rows.values())
         results.save()
         return results
+
+    def forget_run(self) -> None:
+        """The last one has computed nothing: what is said of runs stays that of those that rows come from."""
+        if len(self.run["runs"]) > 1:
+            self.run["runs"].pop()
 
     def save(self) -> None:
         """Write run.json and all rows anew, each in one step."""
@@ -137,7 +157,7 @@ class Results:
     def add(self, row: Row) -> None:
         """One more row, on the disk before this returns."""
         self.rows[row.key] = row
-        with (self.folder / "rows.csv").open("a", encoding="utf-8", newline="") as file:
+        with (self.folder / "rows.csv").open("a", encoding="utf-8", errors=ERRORS, newline="") as file:
             file.write(_table(self._columns(), [row], head=False))
 
     def file(self, row: Row | Key, suffix: str) -> Path:
@@ -146,6 +166,52 @@ class Results:
 
     def _columns(self) -> list[str]:
         return [name for name in Row("", "", "", 0, 0).flat()] + list(self.run["metrics"])
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Keep other evaluations out of a folder of results for as long as this process lives, or until the end.
+
+    Raises:
+        UsageError: another one is writing there, or the folder holds something else
+    """
+    _refuse_others(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / LOCK).open("a") as lock:
+        if not _locked(lock.fileno()):
+            raise UsageError(f"another evaluation is writing to {folder}: wait for it, or give another folder")
+        yield
+
+
+def _locked(descriptor: int) -> bool:
+    """False if another process has it. The system gives it back when a process ends, however that happens."""
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return False
+    except OSError:  # a file system that has no locks
+        return True
+    return True
+
+
+def _refuse_others(folder: Path) -> None:
+    there = folder.exists() and (not folder.is_dir() or {path.name for path in folder.iterdir()} - {LOCK})
+    if there and not (folder / "run.json").exists():
+        raise UsageError(f"{folder} exists and holds no results: give another folder")
+
+
+def _dataset(sources: Iterable[str]) -> str:
+    """The folders' names, and how many pictures there are."""
+    paths = [Path(source) for source in sources]
+    folders = dict.fromkeys(path.parent.name for path in paths)
+    return f"{' and '.join(folders)}, {len(paths)} picture{'s' if len(paths) > 1 else ''}"
 
 
 def _refuse_mixture(folder: Path, kind: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
@@ -162,7 +228,7 @@ def _read_rows(path: Path, metrics: Sequence[str]) -> list[Row]:
     """All whole rows; a last line that a kill cut short is left out."""
     if not path.exists():
         return []
-    text = path.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8", errors=ERRORS)
     whole = text[: text.rfind("\n") + 1]
     return [Row.from_flat(cells, list(metrics)) for cells in csv.DictReader(io.StringIO(whole, newline=""))]
 
@@ -181,5 +247,5 @@ def _table(columns: Sequence[str], rows: Iterable[Row], *, head: bool) -> str:
 
 def _replace(path: Path, text: str) -> None:
     temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(text, encoding="utf-8", newline="")
+    temporary.write_text(text, encoding="utf-8", errors=ERRORS, newline="")
     os.replace(temporary, path)

@@ -21,8 +21,8 @@ from typing import Any, NamedTuple, TypeVar
 from latens.classic.base import Codec
 from latens.errors import UsageError
 from latens.evaluate.codecs import complexity, find
-from latens.evaluate.results import Key, Results, Row
-from latens.evaluate.worker import THREADS, Surveyed, Task, start, survey, work
+from latens.evaluate.results import Key, Results, Row, writing
+from latens.evaluate.worker import THREADS, Surveyed, Task, failed, start, survey, work
 from latens.metrics import METRICS
 
 SUFFIXES = frozenset([".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".avif", ".jp2", ".qoi"])
@@ -78,7 +78,7 @@ def evaluate(plan: Plan, folder: Path, progress: Progress = lambda what, done, t
     Raises:
         UsageError: no picture could be read, an unknown codec or setting, or a folder with other results
     """
-    codecs = {find(spec).id: spec for spec in plan.specs}
+    codecs = _by_name(plan.specs)
     ladders = {name: _ladder(spec, plan.settings.get(name)) for name, spec in codecs.items()}
     for name in plan.settings:
         if name not in codecs:
@@ -93,15 +93,28 @@ def evaluate(plan: Plan, folder: Path, progress: Progress = lambda what, done, t
         unreadable = {name: s.error for name, s in surveyed.items() if s.error}
         if not readable:
             raise UsageError(f"none of {len(sources)} pictures can be read: {next(iter(unreadable.values()))}")
-        results = Results.open(folder, _describe(plan, codecs, ladders, readable, unreadable))
-        tasks = list(_tasks(plan, codecs, ladders, readable, results))
-        total = len(readable) * sum(map(len, ladders.values()))
-        progress("files", total - len(tasks), total)
-        for n, (_, row) in enumerate(_run(work, tasks, plan.jobs, _crashed_task), 1):
-            results.add(row)
-            progress(f"{row.codec} {row.setting}", total - len(tasks) + n, total)
-    results.save()
+        with writing(folder):
+            results = Results.open(folder, _describe(plan, codecs, ladders, readable, unreadable))
+            tasks = list(_tasks(plan, codecs, ladders, readable, results))
+            if not tasks:
+                results.forget_run()
+            total = len(readable) * sum(map(len, ladders.values()))
+            progress("files", total - len(tasks), total)
+            for n, (_, row) in enumerate(_run(work, tasks, plan.jobs, _crashed_task), 1):
+                results.add(row)
+                progress(f"{row.codec} {row.setting}", total - len(tasks) + n, total)
+            results.save()
     return results
+
+
+def _by_name(specs: Iterable[str]) -> dict[str, str]:
+    """Specs by the id of their codec; UsageError if two have the same."""
+    named: dict[str, str] = {}
+    for spec in specs:
+        name = find(spec).id
+        if named.setdefault(name, spec) != spec:
+            raise UsageError(f"codecs {named[name]} and {spec} are both called {name}: rename one (NAME=FILE.ltm)")
+    return named
 
 
 def _ladder(spec: str, given: tuple[float, ...] | None) -> tuple[float, ...]:
@@ -116,7 +129,7 @@ def _tasks(
     readable: Iterable[str],
     results: Results,
 ) -> Iterator[Task]:
-    """What is missing; where the coded file is still there, only its metrics."""
+    """What is missing: metrics, where the coded file is still there; else that, and all metrics it had."""
     names = list(readable)
     for codec, spec in codecs.items():
         for setting in ladders[codec]:
@@ -127,17 +140,16 @@ def _tasks(
                     continue
                 target = results.file(key, find(spec).suffix)
                 have = row if target.is_file() else None
-                yield Task(spec, setting, picture, plan.pictures[picture], target, plan.metrics, plan.keep, have)
+                metrics = plan.metrics if row is None else tuple(dict.fromkeys((*row.metrics, *plan.metrics)))
+                yield Task(spec, setting, picture, plan.pictures[picture], target, metrics, plan.keep, have)
 
 
 def _complexity(codec: Codec, ladder: Sequence[float]) -> dict[str, Any]:
-    """Multiply-adds (thousands a pixel, analysis and synthesis) and parameters of a learned codec's settings."""
-    costs = [cost for setting in ladder if (cost := complexity(codec, setting))]
-    if not costs:
-        return {}
+    """By setting: a learned codec's multiply-adds (thousands a pixel, analysis and synthesis) and parameters."""
+    costs = {f"{setting:g}": cost for setting in ladder if (cost := complexity(codec, setting))}
     return {
-        "kmac_per_pixel": [list(cost.kmac_per_pixel) for cost in costs],
-        "parameters": [cost.parameters for cost in costs],
+        setting: {"kmac_per_pixel": list(cost.kmac_per_pixel), "parameters": cost.parameters}
+        for setting, cost in costs.items()
     }
 
 
@@ -151,7 +163,6 @@ def _describe(
     found = {name: find(spec) for name, spec in codecs.items()}
     machine = f"{platform.system()} {platform.machine()}, {_processor()}, {os.cpu_count()} cores"
     return {
-        "dataset": _dataset(plan.pictures, len(readable)),
         "pictures": {name: {"sha256": s.sha256} for name, s in readable.items()},
         "sources": {name: str(plan.pictures[name]) for name in readable},
         "unreadable": dict(unreadable),
@@ -170,11 +181,6 @@ def _describe(
         "metrics": {name: {"library": METRICS[name].library()} for name in plan.metrics},
         "runs": [{"command": plan.command, "jobs": plan.jobs, "machine": machine, "versions": _versions()}],
     }
-
-
-def _dataset(pictures: Mapping[str, Path], count: int) -> str:
-    folders = dict.fromkeys(path.parent.name for path in pictures.values())
-    return f"{' and '.join(folders)}, {count} picture{'s' if count > 1 else ''}"
 
 
 def _processor() -> str:
@@ -201,10 +207,7 @@ def _crashed_picture(path: Path) -> Surveyed:
 
 
 def _crashed_task(task: Task) -> Row:
-    pixels = task.have or Row("", "", "", 0, 0)
-    codec = find(task.spec).id
-    error = f"{codec} took its process with it at {task.setting:g}"
-    return Row(codec, f"{task.setting:g}", task.picture, pixels.width, pixels.height, error=error)
+    return failed(task, f"{find(task.spec).id} took its process with it at {task.setting:g}")
 
 
 def _pool(jobs: int) -> ProcessPoolExecutor:
@@ -219,9 +222,13 @@ def _run(
     pool, running = _pool(jobs), dict[Future[B], tuple[int, A]]()
     try:
         while left or running:
-            while left and len(running) < jobs:
-                number, item = left.pop()
-                running[pool.submit(function, item)] = (number, item)
+            broken = False
+            while left and len(running) < jobs and not broken:
+                try:
+                    running[pool.submit(function, left[-1][1])] = left[-1]
+                    left.pop()
+                except BrokenProcessPool:  # a worker died while nobody waited for it
+                    broken = True
             suspects: list[tuple[int, A]] = []
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 number, item = running.pop(future)
@@ -229,7 +236,7 @@ def _run(
                     yield number, future.result()
                 except BrokenProcessPool:
                     suspects.append((number, item))
-            if suspects:
+            if suspects or broken:
                 suspects += running.values()
                 running.clear()
                 pool.shutdown(wait=False)

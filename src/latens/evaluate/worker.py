@@ -73,7 +73,7 @@ def survey(source: Path) -> Surveyed:
 
 
 def work(task: Task) -> Row:
-    """The row of a task. A failure of the codec is a row too; a failure of the disk is not."""
+    """The row of a task. A failure of the codec or of a metric is a row too; a failure of the disk is not."""
     codec, original = find(task.spec), _pixels(task.source)
     height, width = original.shape[:2]
     row = task.have or Row(codec.id, f"{task.setting:g}", task.picture, width, height)
@@ -83,16 +83,25 @@ def work(task: Task) -> Row:
         else:
             decoded = codec.decode(task.target.read_bytes())
         wanted = [name for name in task.metrics if name not in row.metrics]
-        measured = measure_all(original, decoded, wanted)
+        try:
+            measured = measure_all(original, decoded, wanted)
+        except OSError as error:  # of a program that a metric needs
+            raise LatensError(f"{' or '.join(wanted)} could not be measured: {error}") from error
     except OSError:
         raise
     except Exception as error:  # whatever a codec does, the others go on
         kind = "" if isinstance(error, LatensError) else f"{type(error).__name__}: "
-        return Row(row.codec, row.setting, row.picture, width, height, error=f"{kind}{error}")
+        return failed(task, f"{kind}{error}", width, height)
     finally:
         if not task.keep:
             task.target.unlink(missing_ok=True)
     return replace(row, metrics={**row.metrics, **measured})
+
+
+def failed(task: Task, error: str, width: int = 0, height: int = 0) -> Row:
+    """A row that says why; with what was measured before, if only metrics were wanted."""
+    row = task.have or Row(find(task.spec).id, f"{task.setting:g}", task.picture, width, height)
+    return replace(row, error=error)
 
 
 def _code(codec: Codec, task: Task, row: Row, original: np.ndarray) -> tuple[Row, np.ndarray]:
