@@ -144,6 +144,8 @@ def ship(runs: list[Path], data: list[Path], validate: list[Path], keep: bool) -
     for k, run in enumerate(runs):
         quality = [round(k * width, 2), round((k + 1) * width, 2)]
         variable = Options.load(run / "options.json").build().levels > 1
+        if variable and len(runs) > 1:
+            raise SystemExit(f"{run} makes every rate, and cannot be shipped beside {len(runs) - 1} others")
         target = folder / f"{'all' if variable else f'q{round((k + 0.5) * width)}'}{suffix}.ltm"
         points.append({**ship_run(run, tiles, held_out, target), "quality": quality})
     card = {

@@ -237,6 +237,37 @@ def test_one_set_of_weights_codes_every_quality(tiles, photograph: np.ndarray, t
         assert latens.decode(data, weights=path, output="array").shape == (144, 200, 3)
 
 
+@pytest.mark.parametrize("channel", [Noise, Rounded])
+def test_positions_beyond_the_picture_cost_nothing(trained: Trainable, channel: type[Noise]) -> None:
+    """Crops of 176 have 11 x 11 latents of each channel: what stands beyond them is not counted."""
+    torch.manual_seed(3)
+    y = torch.randn(1, 16, 11, 11) * 3
+    bits = []
+    for edge in (1.0, 50.0):
+        noise = torch.Generator().manual_seed(0)
+        played = channel(trained.priors, noise, networks=trained.by_name(), size=(176, 176))
+        seen = played.gaussian
+
+        def spoilt(y, prior, parameters, inside=None, seen=seen, edge=edge):
+            return seen(torch.where(torch.from_numpy(inside), y, edge * y), prior, parameters, inside)
+
+        played.gaussian = spoilt
+        with torch.no_grad():
+            y_hat = trained.model.code(y, played)
+        bits.append(torch.stack(played.bits).sum())
+        assert y_hat.shape == y.shape
+    assert bits[0] == bits[1]
+
+
+@pytest.mark.parametrize("side", [144, 176])
+@pytest.mark.parametrize("pictures", [1, 3])
+def test_it_begins_on_odd_numbers_of_latents_and_on_one_picture(side: int, pictures: int, photograph) -> None:
+    tiles = np.stack([photograph[60 * k : 60 * k + side, :side] for k in range(pictures)])
+    module = Trainable(MODEL, radius=32)
+    begin_closed_form(module, to_input(torch.from_numpy(tiles)), (LAMBDA,))
+    assert all(torch.isfinite(weight).all() for weight in module.parameters())
+
+
 def test_the_fast_size_has_half_of_the_blocks_of_the_default_one() -> None:
     from fractions import Fraction
 

@@ -171,6 +171,22 @@ def test_blocks_that_matter_least_are_left_out(photograph: np.ndarray, silent: i
 NEW = {3: [True, False, False], 4: [True, False, True, False], 5: [True, True, False, True, False]}
 
 
+def test_other_models_and_other_priors_are_no_reason_to_crash(
+    options: Options, tmp_path: Path, trained: dict[str, Path]
+) -> None:
+    sizes = {"C": 8, "n": 2, "M": 8, "Nh": 4, "P": 8}
+    small = dataclasses.replace(options, model="latens", sizes=sizes)
+    with pytest.raises(TrainingError, match="only M may be smaller"):
+        run.begin(tmp_path / "a", small, CPU, trained["balle2018"], quiet=True)
+    run.begin(tmp_path / "b", small, CPU, None, quiet=True).train()
+    wide = dataclasses.replace(small, sizes={**sizes, "P": 12})
+    run.begin(tmp_path / "c", wide, CPU, None, quiet=True).train()
+    deep = dataclasses.replace(wide, sizes={**wide.sizes, "na": 1})
+    both = run.begin(tmp_path / "d", deep, CPU, tmp_path / "b", quiet=True, priors=tmp_path / "c")
+    expected = Source.read(tmp_path / "c", options.radius).part("networks.refine0")
+    assert all(torch.equal(both.module.networks["refine0"].state_dict()[key], expected[key]) for key in expected)
+
+
 def test_depths_of_analysis_and_synthesis_differ(photograph: np.ndarray) -> None:
     from latens.train.noise import Trainable
 

@@ -253,3 +253,12 @@ def test_skipped_steps_do_not_flatter_the_logged_loss(
     clean, holes = (json.loads((tmp_path / n / "log.jsonl").read_text()) for n in ("clean", "holes"))
     assert holes["skipped"] == 6
     assert holes["loss"] == pytest.approx(clean["loss"], rel=0.5)
+
+
+def test_where_no_step_was_taken_no_loss_is_logged(
+    tmp_path: Path, options: Options, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(objective_module, "distortion", lambda *_: torch.tensor(math.nan))
+    begun(tmp_path / "none", dataclasses.replace(options, steps=4)).train(every=4)
+    logged = json.loads((tmp_path / "none" / "log.jsonl").read_text())
+    assert logged["skipped"] == 4 and not {"loss", "bpp", "psnr"} & logged.keys()

@@ -12,9 +12,11 @@ torch = pytest.importorskip("torch", reason="training needs PyTorch")
 pytest.importorskip("onnx", reason="exporting needs the extra train")
 
 import latens  # noqa: E402
+from latens import lock  # noqa: E402
 from latens.errors import ExistsError, TrainingError  # noqa: E402
 from latens.train import run  # noqa: E402
 from latens.train.data import to_input  # noqa: E402
+from latens.train.engine import Engine  # noqa: E402
 from latens.train.options import Options  # noqa: E402
 from latens.weights.package import load  # noqa: E402
 
@@ -221,3 +223,38 @@ def test_precisions_are_named_or_refused(monkeypatch: pytest.MonkeyPatch) -> Non
         for feature in ("avx512_bf16", "amx_tile"):
             monkeypatch.setattr(torch.cpu, f"_is_{feature}_supported", lambda able=able: able)
         assert run.precision_named("auto", CPU) == expected
+
+
+def test_a_folder_is_trained_by_one_process_at_a_time(options: Options, tmp_path: Path) -> None:
+    engine = run.begin(tmp_path / "a", options, CPU, None, quiet=True)
+    held = lock.taken(tmp_path / "a")
+    assert held is not None
+    with held, pytest.raises(TrainingError, match="is being trained by another process"):
+        engine.train()
+    assert engine.step == 0 and engine.train()
+
+
+def test_who_begins_second_is_refused_also_if_both_find_an_empty_folder(
+    options: Options, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(engine: Engine) -> None:
+        monkeypatch.undo()
+        run.begin(tmp_path / "a", options, CPU, None, quiet=True)
+
+    monkeypatch.setattr(Engine, "start", slow)
+    with pytest.raises(ExistsError):
+        run.begin(tmp_path / "a", options, CPU, None, quiet=True)
+
+
+def test_a_file_of_weights_tuned_for_ms_ssim_keeps_the_scale_of_its_latents(
+    options: Options, tmp_path: Path
+) -> None:
+    tuned = dataclasses.replace(options, metric="ms-ssim", lmbda=8.73, steps=0)
+    tuned = dataclasses.replace(tuned, crop=176, data=options.validation)
+    first = run.begin(tmp_path / "a", tuned, CPU, None, quiet=True)
+    run.train(first, None, "float32")
+    weight = run.begin(tmp_path / "b", tuned, CPU, tmp_path / "a" / "model.ltm", quiet=True).module.state_dict()
+    expected = first.module.state_dict()
+    for name in ("networks.g_a", "networks.g_s"):
+        for key in (key for key in expected if key.startswith(name)):
+            assert torch.allclose(weight[key], expected[key], rtol=1e-3, atol=1e-5), key

@@ -16,7 +16,7 @@ pytest.importorskip("torch", reason="training needs PyTorch")
 
 from latens.errors import MissingExtraError, TrainingError
 from latens.train.data import Pictures
-from latens.train.sources import encoded, expanded, shards
+from latens.train.sources import decoded, encoded, expanded, shards
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -55,6 +55,7 @@ def url(root: Path) -> Iterator[str]:
 def test_braces_stand_for_ranges_and_choices() -> None:
     assert expanded(["a-{08..11}.tar"]) == ["a-08.tar", "a-09.tar", "a-10.tar", "a-11.tar"]
     assert expanded(["{x,y}/{0..1}.tar", "z"]) == ["x/0.tar", "x/1.tar", "y/0.tar", "y/1.tar", "z"]
+    assert expanded(["{11..09}.tar"]) == ["11.tar", "10.tar", "09.tar"]
     assert expanded(["http://h/{0..1}.tar"]) == ["http://h/0.tar", "http://h/1.tar"]
     assert expanded(["{odd}/a{}.tar", "{odd}/{1,2}"]) == ["{odd}/a{}.tar", "{odd}/1", "{odd}/2"]
 
@@ -84,6 +85,14 @@ def test_what_a_server_does_not_have_or_cuts_short_is_named(root: Path, url: str
         list(encoded(f"{url}/cut.tar"))
     with pytest.raises(TrainingError, match=r"nothing://a\.tar cannot be read"):
         list(encoded("nothing://a.tar"))
+
+
+def test_pictures_of_more_than_8_bits_are_no_training_data() -> None:
+    for mode, kind in (("I;16", np.uint16), ("I", np.int32), ("F", np.float32)):
+        buffer = io.BytesIO()
+        Image.fromarray(np.full((32, 32), 40000, kind)).save(buffer, "TIFF")
+        found = decoded(("a.tif", buffer.getvalue()))
+        assert isinstance(found, str) and found == f"a.tif: it is of mode {mode}, and must have 8 bits a sample"
 
 
 def test_a_protocol_whose_package_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -88,6 +88,17 @@ def test_nothing_usable_is_an_error(folder: Path) -> None:
         drawn(Crops(names(folder, 1), 32, (0, 0), Share(5, 6), 0), 1)
 
 
+def test_a_broken_shard_is_left_out_and_told_once(folder: Path, tmp_path: Path, capsys) -> None:
+    broken = tmp_path / "broken.tar"
+    broken.write_bytes(b"x" * 3000)
+    order = drawn(Crops([str(broken), *names(folder)[1:]], 32, (0, 0), buffer=0), 45)
+    assert all(sorted(order[start : start + 15]) == list(range(5, 20)) for start in (0, 15, 30))
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 1 and told[0].startswith("note: left out: ") and "broken.tar" in told[0]
+    with pytest.raises(TrainingError, match="no usable pictures"):
+        Stream([str(broken)], 32)
+
+
 def test_a_streamed_run_trains_and_is_resumed(tmp_path: Path, photograph: np.ndarray) -> None:
     for k in range(4):
         Image.fromarray(photograph[64 * k : 64 * k + 64, :96]).save(tmp_path / f"{k}.png")

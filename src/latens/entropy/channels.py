@@ -53,7 +53,7 @@ class Channel(Protocol):
         """Latents that are independent given predicted ``parameters`` of their shape.
 
         With ``inside``, bool (C, H, W), the others are not coded: they are beyond the picture, and arrive as
-        the mean. Training pictures have none.
+        the mean.
         """
 
     def joined(self, parts: Sequence[Any]) -> Any:

@@ -20,18 +20,17 @@ import io
 import json
 import math
 import os
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from latens import lock
 from latens.errors import UsageError
 
 FORMAT = 1
 ERRORS = "surrogateescape"  # names of files may be any bytes
-LOCK = ".lock"
 WORDS = ("codec", "setting", "picture", "error")
 COUNTS = ("width", "height", "bytes")
 NUMBERS = ("bpp", "encode_s", "decode_s", "peak_mb")
@@ -177,33 +176,15 @@ def writing(folder: Path) -> Iterator[None]:
     """
     _refuse_others(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOCK).open("a") as lock:
-        if not _locked(lock.fileno()):
-            raise UsageError(f"another evaluation is writing to {folder}: wait for it, or give another folder")
+    held = lock.taken(folder)
+    if held is None:
+        raise UsageError(f"another evaluation is writing to {folder}: wait for it, or give another folder")
+    with held:
         yield
 
 
-def _locked(descriptor: int) -> bool:
-    """False if another process has it. The system gives it back when a process ends, however that happens."""
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):
-        return False
-    except OSError:  # a file system that has no locks
-        return True
-    return True
-
-
 def _refuse_others(folder: Path) -> None:
-    there = folder.exists() and (not folder.is_dir() or {path.name for path in folder.iterdir()} - {LOCK})
-    if there and not (folder / "run.json").exists():
+    if lock.holds_more(folder) and not (folder / "run.json").exists():
         raise UsageError(f"{folder} exists and holds no results: give another folder")
 
 

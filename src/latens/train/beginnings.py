@@ -14,6 +14,7 @@ from torch import Tensor
 from latens.entropy.order import PASSES
 from latens.errors import TrainingError
 from latens.systems import MODELS, Model
+from latens.systems.latens import Latens
 from latens.train import checkpoint
 from latens.train.blocks import DEPTHS, lengthen, shorten
 from latens.train.closed_form import closed_form, rescale
@@ -200,7 +201,8 @@ def _resized(source: Source, model: Model, x: Tensor) -> Source:
     there = source.model
     latents = getattr(model, "M", 0)
     fewer = {"M": latents} if 0 < latents < getattr(there, "M", 0) else {}
-    other = {name: getattr(model, name) for name in DEPTHS if getattr(model, name, 0) != getattr(there, name, 0)}
+    depths = DEPTHS if isinstance(model, Latens) and isinstance(there, Latens) else ()
+    other = {name: getattr(model, name) for name in depths if getattr(model, name) != getattr(there, name)}
     if there is None or not (fewer or other):
         return source
     resized = dataclasses.replace(there, **fewer, **other)
@@ -218,12 +220,16 @@ def _resized(source: Source, model: Model, x: Tensor) -> Source:
         now = {before[weight]: name for name, weight in whole.named_parameters() if weight in before}
         momentum = momentum.renamed(now)
     of_transforms = below(*TRANSFORMS)
+    if not fewer:  # the rest is as it was, whatever model it is of
+        state = {k: v for k, v in state.items() if of_transforms(k)}
+        state |= {k: v for k, v in source.state.items() if not of_transforms(k)}
     state = {k: v for k, v in state.items() if k in source.state or of_transforms(k)}
     return dataclasses.replace(source, state=state, model=resized, momentum=momentum)
 
 
 def _built(model: Model, state: dict[str, Tensor], radius: int) -> Trainable:
-    """With what the state says; the rest is as it begins."""
+    """With what the state says that fits; the rest is as it begins."""
     module = Trainable(model, radius)
-    module.load_state_dict(state, strict=False)
+    own = {name: value.shape for name, value in module.state_dict().items()}
+    module.load_state_dict({k: v for k, v in state.items() if own.get(k) == v.shape}, strict=False)
     return module

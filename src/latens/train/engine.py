@@ -6,7 +6,7 @@ import math
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import cached_property
 from pathlib import Path
 from types import FrameType
@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from latens import lock
 from latens.errors import TrainingError
 from latens.train import checkpoint
 from latens.train.beginnings import Source, begin_closed_form, begin_from
@@ -150,7 +151,7 @@ class Engine:
         """
         began, before = time.monotonic(), self.seconds
         talking = Log(self.run, self.options.steps, self.step, self.quiet) if self.processes.first else Silence()
-        with _stoppable() as stop, talking as log:
+        with self._alone(), _stoppable() as stop, talking as log:
             sums, counted, missed = torch.zeros(3, device=self.device), 0, self.skipped
             since = saved = time.monotonic()
             while self.step < self.options.steps:
@@ -168,15 +169,28 @@ class Engine:
                 self.seconds = before + time.monotonic() - began
                 log.step(self.step)
                 if self.step % every == 0:
-                    loss, bpp, mse = (sums / max(1, counted - (self.skipped - missed))).tolist()
+                    taken = counted - (self.skipped - missed)
                     rate = counted * self.options.batch / (time.monotonic() - since)
-                    psnr = {} if math.isnan(mse) else {"psnr": -10 * math.log10(max(mse, 1e-9))}
-                    log.scalars(self.step, "train", {"loss": loss, "bpp": bpp, **psnr,
-                                                     "images/s": rate, "skipped": self.skipped})  # fmt: skip
+                    figures = _figures(sums / taken) if taken else {}
+                    log.scalars(self.step, "train", {**figures, "images/s": rate, "skipped": self.skipped})
                     sums, counted, missed = torch.zeros(3, device=self.device), 0, self.skipped
                     since = time.monotonic()
             self._keep(log)
         return self.step >= self.options.steps
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep other processes than those of this run out of its folder, or a TrainingError in all of them."""
+        with ExitStack() as held:
+
+            def take() -> None:
+                found = lock.taken(self.run)
+                if found is None:
+                    raise TrainingError(f"{self.run} is being trained by another process")
+                held.enter_context(found)
+
+            self.processes.from_first(take)
+            yield
 
     def _keep(self, log: Silence) -> None:
         self.save()
@@ -235,6 +249,13 @@ class Engine:
         self.module.load_state_dict(current)
         means = self.processes.mean(sums) * self.share.parts / len(tiles)
         return dict(zip(("loss", "bpp", "psnr"), means.tolist(), strict=True))
+
+
+def _figures(means: Tensor) -> dict[str, float]:
+    """Of the means of the loss, bpp and the squared error, where there is one."""
+    loss, bpp, mse = means.tolist()
+    psnr = {} if math.isnan(mse) else {"psnr": -10 * math.log10(max(mse, 1e-9))}
+    return {"loss": loss, "bpp": bpp, **psnr}
 
 
 @contextmanager

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from latens.entropy.order import evened
 from latens.entropy.scales import COUNT, SMALLEST, STEP
 from latens.train.closed_form import fit_conv
 from latens.train.gaussian import GaussianConditional
@@ -133,14 +134,15 @@ def start_hyper(module: Trainable, x: Tensor) -> None:
     last.bias[COMPONENTS:].mul_(QUIET)
     z = h_a(y)
     unit = float(z.square().mean((0, 2, 3)).max().sqrt())
-    half = len(x) // 2  # a spread is judged by pictures that it was not fitted to
+    half = (len(x) + 1) // 2
+    judges = slice(half if len(x) > 1 else 0, None)  # a spread is judged by pictures that it was not fitted to
     density: Any = module.priors["z"]
     costs = []
     for spread in SPREADS:
         z_hat = (z * (spread / unit)).round()
         density.fit(z_hat[:half])
         _fit_synthesis(h_s, z_hat[:half], y[:half])
-        costs.append(float(density.bits(z_hat[half:]).sum()) + _cost(h_s, z_hat[half:], y[half:]))
+        costs.append(float(density.bits(z_hat[judges]).sum()) + _cost(h_s, z_hat[judges], y[judges]))
     factor = SPREADS[costs.index(min(costs))] / unit
     last.weight.mul_(factor)
     last.bias.mul_(factor)
@@ -150,7 +152,8 @@ def start_hyper(module: Trainable, x: Tensor) -> None:
 
 def _arranged(h_s: Any, y: Tensor) -> Tensor:
     """Latents as h_s predicts them: their squares are channels if it has so many."""
-    return F.pixel_unshuffle(y, _side(convolutions(h_s)[-1], y.shape[1]))
+    side = _side(convolutions(h_s)[-1], y.shape[1])
+    return F.pixel_unshuffle(evened(y) if side == 2 else y, side)
 
 
 def _cost(h_s: Any, z_hat: Tensor, y: Tensor) -> float:

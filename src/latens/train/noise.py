@@ -48,7 +48,8 @@ class Noise:
         self._count(self.priors[prior].bits(y_tilde))  # type: ignore[operator]
         return self._arriving(y, y_tilde)
 
-    def _count(self, bits: Tensor) -> None:
+    def _count(self, bits: Tensor, inside: Any = None) -> None:
+        bits = bits if inside is None else bits * torch.from_numpy(inside).to(bits.device)
         self.bits.append(bits.flatten(1).sum(1))
 
     def _arriving(self, y: Tensor, y_tilde: Tensor, mean: Tensor | float = 0.0) -> Tensor:
@@ -60,8 +61,9 @@ class Noise:
     def gaussian(self, y: Tensor, prior: str, parameters: Parameters, inside: Any = None) -> Tensor:
         y_tilde = self._noisy(y)
         mean, scale = parameters
-        self._count(self.priors[prior].bits(y_tilde - mean, scale))  # type: ignore[operator]
-        return self._arriving(y, y_tilde, mean)
+        inside = _some(inside)
+        self._count(self.priors[prior].bits(y_tilde - mean, scale), inside)  # type: ignore[operator]
+        return _where(inside, self._arriving(y, y_tilde, mean), mean)
 
     def joined(self, parts: Sequence[Tensor]) -> Tensor:
         return torch.cat(list(parts), 1)
@@ -85,10 +87,20 @@ class Noise:
         if self.rounded:
             with torch.no_grad():
                 first = predict(y_tilde, ...)[0]
+            torch.clear_autocast_cache()  # before 2.10, weights cast here would have no gradient below
             seen = self._arriving(y, y_tilde, first)
         mean, scale = predict(seen, ...)
         self._count(self.priors[prior].bits(y_tilde - mean, scale))  # type: ignore[operator]
         return self._arriving(y, y_tilde, mean)
+
+
+def _some(inside: Any) -> Any:
+    """None where all are inside, as with most crops."""
+    return None if inside is None or inside.all() else inside
+
+
+def _where(inside: Any, y_hat: Tensor, mean: Tensor) -> Tensor:
+    return y_hat if inside is None else torch.where(torch.from_numpy(inside).to(y_hat.device), y_hat, mean)
 
 
 class Rounded(Noise):
@@ -99,10 +111,10 @@ class Rounded(Noise):
 
     def gaussian(self, y: Tensor, prior: str, parameters: Parameters, inside: Any = None) -> Tensor:
         mean, scale = parameters
+        inside = _some(inside)
         q = (y.float() - mean).round()
-        self._count(self.priors[prior].bits(q, scale))  # type: ignore[operator]
-        y_hat: Tensor = q + mean
-        return y_hat
+        self._count(self.priors[prior].bits(q, scale), inside)  # type: ignore[operator]
+        return _where(inside, q + mean, mean)
 
     def scan(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args, get_type_hints
@@ -14,6 +15,11 @@ from latens.transforms.gains import lambda_of
 
 Precision = Literal["float32", "bfloat16"]  # of the networks' products: the sums of either are float32
 Storage = Literal["float32", "float16", "fitted"]  # of exported weights; the last: `latens.train.precision`
+
+
+def as_of_mse(lmbda: float, metric: str) -> float:
+    """The lambda of about the same rate with the MSE: the field pairs 8.73 (MS-SSIM) with 0.0067."""
+    return lmbda if metric == "mse" else lmbda * 0.0067 / 8.73
 
 
 @dataclass(frozen=True)
@@ -53,7 +59,7 @@ class Options:
 
     @property
     def mse_lambda(self) -> float:
-        """The lambda of about the same rate with the MSE: the field pairs 8.73 (MS-SSIM) with 0.0067."""
+        """`as_of_mse` of lmbda."""
         return self._mse(self.lmbda)
 
     def mse_lambdas(self) -> tuple[float, ...]:
@@ -64,7 +70,7 @@ class Options:
         return tuple(self._mse(lambda_of(k, levels, self.lowest_lmbda, self.lmbda)) for k in range(levels))
 
     def _mse(self, lmbda: float) -> float:
-        return lmbda if self.metric == "mse" else lmbda * 0.0067 / 8.73
+        return as_of_mse(lmbda, self.metric)
 
     def build(self) -> Model:
         """The model these options name."""
@@ -122,7 +128,10 @@ class Options:
                 raise TrainingError(f"size {name} is {value!r}, and must be a whole number from {least}")
 
     def save(self, path: Path) -> None:
-        path.write_text(json.dumps(dataclasses.asdict(self), indent=2) + "\n")
+        """Write all, in one step: a full disk leaves what was there."""
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text(json.dumps(dataclasses.asdict(self), indent=2) + "\n")
+        os.replace(temporary, path)
 
     @classmethod
     def load(cls, path: Path) -> Options:

@@ -9,6 +9,7 @@ import torch
 from latens.errors import TrainingError
 from latens.train.integers import unquantised
 from latens.train.noise import Trainable
+from latens.train.options import as_of_mse
 from latens.transforms.onnx_graph import from_onnx
 from latens.transforms.torch_modules import fill
 from latens.weights.package import load
@@ -39,4 +40,6 @@ def restore(path: Path, radius: int) -> tuple[Trainable, tuple[float, ...]]:
     if module.gains is not None and weights.gains is not None:
         module.gains.gain.copy_(torch.from_numpy(weights.gains.gain))
         module.gains.inverse.copy_(torch.from_numpy(weights.gains.inverse))
-    return module, tuple(weights.card["lmbdas"] if module.gains is not None else [weights.card["lmbda"]])
+    card = weights.card
+    metric = card.get("metric", "mse")
+    return module, tuple(card["lmbdas"] if "lmbdas" in card else [as_of_mse(card["lmbda"], metric)])

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from latens import lock
 from latens.errors import ExistsError, TrainingError
 from latens.train.engine import Engine
 from latens.train.options import Options, Precision, Storage
@@ -62,6 +63,7 @@ def begin(
         engine.start()
     else:
         engine.start_from(source, priors)
+    processes.from_first(lambda: _refuse(run))  # that took time, in which another one may have begun
     if processes.first:
         run.mkdir(parents=True, exist_ok=True)
         options.save(run / "options.json")
@@ -70,7 +72,7 @@ def begin(
 
 
 def _refuse(run: Path) -> None:
-    if run.exists() and any(run.iterdir()):
+    if lock.holds_more(run):
         raise ExistsError(f"{run} is not empty: --resume {run} goes on with a run, --out starts in a new folder")
 
 

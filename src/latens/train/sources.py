@@ -40,7 +40,8 @@ def _words(inside: str) -> list[str]:
     if numbers is None:
         return inside.split(",")
     first, last = numbers.groups()
-    return [f"{k:0{len(first)}d}" for k in range(int(first), int(last) + 1)]
+    step = 1 if int(first) <= int(last) else -1
+    return [f"{k:0{len(first)}d}" for k in range(int(first), int(last) + step, step)]
 
 
 def shards(sources: Iterable[str]) -> list[str]:
@@ -121,6 +122,8 @@ def decoded(item: tuple[str, bytes]) -> np.ndarray | str:
     name, data = item
     try:
         with Image.open(io.BytesIO(data)) as image:
+            if image.mode[0] in "IF":  # which Pillow would clip to 8 bits
+                return f"{name}: it is of mode {image.mode}, and must have 8 bits a sample"
             return np.array(image.convert("RGB"))  # its own memory, which PyTorch may share
     except Exception as error:  # Pillow's readers meet damage with errors of many kinds
         return f"{name}: {error}"

@@ -8,7 +8,9 @@ which the slice began, and on the number of readers.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +38,7 @@ class Stream:
         workers: processes that read and decode, for each training process; 0: itself
 
     Raises:
-        TrainingError: a source cannot be read, or none has a usable picture
+        TrainingError: a local source is not there, or none has a usable picture
     """
 
     def __init__(self, sources: Iterable[str | Path], crop: int, workers: int = 0) -> None:
@@ -102,12 +104,25 @@ class Crops(IterableDataset[Tensor]):
 
 
 def usable(names: Iterable[str], smallest: int) -> Iterator[np.ndarray]:
-    """Every picture in the shards that can be read and has no side under ``smallest``."""
+    """Every picture in the shards that can be read and has no side under ``smallest``.
+
+    What cannot be read is told on standard error, once by each process, and is tried again in the next epoch.
+    """
     for name in names:
-        for item in encoded(name):
-            picture = decoded(item)
-            if not isinstance(picture, str) and min(picture.shape[:2]) >= smallest:
-                yield picture
+        try:
+            for item in encoded(name):
+                picture = decoded(item)
+                if isinstance(picture, str):
+                    _tell(picture)
+                elif min(picture.shape[:2]) >= smallest:
+                    yield picture
+        except TrainingError as error:
+            _tell(str(error))
+
+
+@cache
+def _tell(what: str) -> None:
+    print(f"note: left out: {what}", file=sys.stderr)
 
 
 def _cut(picture: np.ndarray, crop: int, random: np.random.Generator) -> np.ndarray:
