@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
 import monotone
 
 MODEL = "latens"
-LITTLE = ("flat", "slow ramp", "photograph of")  # beginnings of names
+LITTLE = ("flat", "slow ramp", "a word", "photograph of")  # beginnings of names
 MUCH = ("noise", "text")
 
 

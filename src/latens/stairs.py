@@ -25,7 +25,8 @@ from latens.pixels import difference
 from latens.search import coded
 
 RUNGS = tuple(float(quality) for quality in range(0, 101, 5))
-LITTLE = 0.1  # changes per latent: photographs have 0.17 and more, a word on a white page 0.03
+LITTLE = 0.1  # changes per latent of a large picture: photographs have 0.11 and more, flat pictures next to none
+SMALLER = 1  # times that are added where a picture is as small as `TINY`: the fewer latents, the more luck
 TINY = 96 * 96  # pixels up to which there is always too little in a picture
 MOST = 1 << 19  # pixels up to which twenty-one codings can be waited for
 
@@ -40,7 +41,8 @@ def changes(y: np.ndarray) -> float:
 
 def suits(y: np.ndarray, pixels: int) -> bool:
     """Whether a picture of so many pixels, with latents y as coded at the highest quality, is coded in stairs."""
-    return pixels <= TINY or (pixels <= MOST and changes(y) <= LITTLE * y.size)
+    little = LITTLE * (1 + SMALLER * TINY / pixels)
+    return pixels <= TINY or (pixels <= MOST and changes(y) <= little * y.size)
 
 
 def steady(analysed: Analysed, effort: int | None = None) -> Callable[[float], Coded]:
