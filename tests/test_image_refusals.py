@@ -99,6 +99,17 @@ def test_an_avif_of_ten_bits_is_refused(brand: bytes) -> None:
     assert read_picture(of(8)).pixels.shape == (16, 16, 3)
 
 
+def test_a_heif_of_ten_bits_is_refused_where_pillow_reads_it() -> None:
+    heif = pytest.importorskip("pillow_heif")
+    heif.register_heif_opener()
+    with io.BytesIO() as buffer:
+        heif.from_bytes("RGB;16", (64, 64), bytes(6 * 64 * 64)).save(buffer, quality=50)
+        image = Image.open(io.BytesIO(buffer.getvalue()))
+    assert (image.format, image.mode) == ("HEIF", "RGB")
+    with pytest.raises(UnsupportedPictureError, match="more than 8 bits"):
+        read_picture(image)
+
+
 def test_a_tiff_with_a_fourth_sample_of_no_meaning_is_refused(pixels: np.ndarray) -> None:
     entries = [(256, 3, 1, 1), (257, 3, 1, 1), (258, 3, 4, 140), (259, 3, 1, 1), (262, 3, 1, 2)]
     entries += [(273, 4, 1, 148), (277, 3, 1, 4), (278, 3, 1, 1), (279, 4, 1, 4), (338, 3, 1, 0)]

@@ -44,6 +44,8 @@ MAX_PIXELS = 2**28
 # What is read. The others of Pillow's list run other programs (EPS), draw vectors or hide their depth.
 READABLE = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "DIB", "PPM", "GIF", "TGA", "QOI", "JPEG2000", "AVIF")
 
+# What the readers of Pillow and its plugins raise.
+DAMAGE = (OSError, SyntaxError, ValueError, LookupError, TypeError, EOFError, RuntimeError, struct.error)
 MODES = {"1": "black and white", "L": "grey", "LA": "grey with alpha", "RGBA": "RGB with alpha", "F": "float"}
 CONVERT = 'convert it first, with Pillow: image.convert("RGB")'
 REDUCE = "reduce it to 8 bits first"
@@ -112,7 +114,7 @@ def _translated(name: str) -> Iterator[None]:
         yield
     except Image.DecompressionBombError as error:  # raised by a few formats' own readers
         raise TooLargeError(f"{name} is larger than Pillow's PIL.Image.MAX_IMAGE_PIXELS: {error}") from error
-    except (OSError, SyntaxError, ValueError, LookupError, TypeError, EOFError, struct.error) as error:
+    except DAMAGE as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise UnreadablePictureError(f"cannot read {name}: {reason}") from error
 

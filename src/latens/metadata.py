@@ -51,7 +51,8 @@ def orientation(image: Image.Image) -> int:
 
 def bits(image: Image.Image, head: bytes) -> int:
     """Bits a sample in the file, where Pillow is about to reduce them to 8, which it does silently."""
-    return max(_stored_bits(image), _stated_bits(head, image.format))
+    told = image.info.get("bit_depth", 8) if image.format == "HEIF" else 8  # by the plugin pillow-heif
+    return max(_stored_bits(image), _stated_bits(head, image.format), int(told))
 
 
 def samples(image: Image.Image) -> int:

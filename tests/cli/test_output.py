@@ -143,8 +143,9 @@ def test_binary_data_are_kept_from_a_terminal(run, picture: Path, codec, monkeyp
 
 
 PROGRAM = """
-import os, sys, time
+import os, signal, sys, time
 import latens
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background
 from latens import cli
 
 def wait(*_, **__):
