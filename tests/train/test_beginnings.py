@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 torch = pytest.importorskip("torch", reason="training needs PyTorch")
 
@@ -23,11 +22,8 @@ HYPER = {"networks.h_a", "networks.h_s", "priors.z"}
 
 
 @pytest.fixture(scope="module")
-def options(tmp_path_factory: pytest.TempPathFactory, photograph: np.ndarray) -> Options:
-    folder = tmp_path_factory.mktemp("photos")
-    for k in range(3):
-        Image.fromarray(photograph[100 * k : 100 * k + 96, 60 * k : 60 * k + 128]).save(folder / f"{k}.png")
-    return Options("balle2018", SIZES, data=(str(folder),), steps=2, batch=2, crop=64, radius=16, lmbda=0.02)
+def options(few: Path) -> Options:
+    return Options("balle2018", SIZES, data=(str(few),), steps=2, batch=2, crop=64, radius=16, lmbda=0.02)
 
 
 @pytest.fixture(scope="module")

@@ -4,9 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
 
 torch = pytest.importorskip("torch", reason="training needs PyTorch")
 
@@ -20,11 +18,8 @@ KEYS = {"adam": "exp_avg_sq", "soap": "square"}
 
 
 @pytest.fixture(scope="module")
-def options(tmp_path_factory: pytest.TempPathFactory, photograph: np.ndarray) -> Options:
-    folder = tmp_path_factory.mktemp("photos")
-    for k in range(3):
-        Image.fromarray(photograph[100 * k : 100 * k + 128, 60 * k : 60 * k + 128]).save(folder / f"{k}.png")
-    return Options("latens", SIZES, data=(str(folder),), steps=3, batch=2, crop=64, radius=16, lmbda=0.02)
+def options(few: Path) -> Options:
+    return Options("latens", SIZES, data=(str(few),), steps=3, batch=2, crop=64, radius=16, lmbda=0.02)
 
 
 @pytest.fixture(scope="module")

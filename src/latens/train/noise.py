@@ -48,9 +48,8 @@ class Noise:
         self._count(self.priors[prior].bits(y_tilde))  # type: ignore[operator]
         return self._arriving(y, y_tilde)
 
-    def _count(self, bits: Tensor, inside: Any = None) -> None:
-        bits = bits if inside is None else bits * torch.from_numpy(inside).to(bits.device)
-        self.bits.append(bits.flatten(1).sum(1))
+    def _count(self, bits: Tensor, inside: Tensor | None = None) -> None:
+        self.bits.append((bits if inside is None else bits * inside).flatten(1).sum(1))
 
     def _arriving(self, y: Tensor, y_tilde: Tensor, mean: Tensor | float = 0.0) -> Tensor:
         if not self.rounded:
@@ -61,7 +60,7 @@ class Noise:
     def gaussian(self, y: Tensor, prior: str, parameters: Parameters, inside: Any = None) -> Tensor:
         y_tilde = self._noisy(y)
         mean, scale = parameters
-        inside = _some(inside)
+        inside = _mask(inside, y)
         self._count(self.priors[prior].bits(y_tilde - mean, scale), inside)  # type: ignore[operator]
         return _where(inside, self._arriving(y, y_tilde, mean), mean)
 
@@ -94,13 +93,13 @@ class Noise:
         return self._arriving(y, y_tilde, mean)
 
 
-def _some(inside: Any) -> Any:
-    """None where all are inside, as with most crops."""
-    return None if inside is None or inside.all() else inside
+def _mask(inside: Any, y: Tensor) -> Tensor | None:
+    """On the device of y; None where all are inside, as with most crops."""
+    return None if inside is None or inside.all() else torch.from_numpy(inside).to(y.device)
 
 
-def _where(inside: Any, y_hat: Tensor, mean: Tensor) -> Tensor:
-    return y_hat if inside is None else torch.where(torch.from_numpy(inside).to(y_hat.device), y_hat, mean)
+def _where(inside: Tensor | None, y_hat: Tensor, mean: Tensor) -> Tensor:
+    return y_hat if inside is None else torch.where(inside, y_hat, mean)
 
 
 class Rounded(Noise):
@@ -111,7 +110,7 @@ class Rounded(Noise):
 
     def gaussian(self, y: Tensor, prior: str, parameters: Parameters, inside: Any = None) -> Tensor:
         mean, scale = parameters
-        inside = _some(inside)
+        inside = _mask(inside, y)
         q = (y.float() - mean).round()
         self._count(self.priors[prior].bits(q, scale), inside)  # type: ignore[operator]
         return _where(inside, q + mean, mean)
