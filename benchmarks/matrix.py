@@ -8,8 +8,9 @@ many settings as it takes for any two values of any two of these to meet in one.
 setting, in turn, and decoded under all of them, each in fresh processes. Compared are all symbols, as the encoder
 coded them and as the decoder read them, and the pictures, with those of the first setting.
 
-Each picture is coded at one quality of each model, in turn; ``--all`` codes it at every one. Exit code 1 if a
-symbol differs anywhere, a file is refused, or a picture is more than one level off.
+Each picture is coded at one quality of each model, in turn; with ``--all``, at every one; with ``--all ID ...``, at
+every one of those models. Exit code 1 if a symbol differs anywhere, a file is refused, or a picture is more than one
+level off.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import json
 import sys
 import tempfile
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -39,15 +40,15 @@ class File(NamedTuple):
     path: str  # of the .ltn; beside it lie its symbols and its picture
 
 
-def files(specs: Sequence[str], pictures: Sequence[Path], folder: Path, every: bool) -> list[File]:
-    """What is to be coded: each picture at one quality of each model, in turn, or at every one."""
+def files(specs: Sequence[str], pictures: Sequence[Path], folder: Path, every: Collection[str] = ()) -> list[File]:
+    """What is to be coded: each picture at one quality of each model, in turn; of those in ``every``, at all."""
     from latens.evaluate.codecs import find
 
     found: list[File] = []
     for spec in specs:
         qualities = find(spec).settings
         for number, picture in enumerate(pictures):
-            for quality in qualities if every else qualities[number % len(qualities) :][:1]:
+            for quality in qualities if spec in every else qualities[number % len(qualities) :][:1]:
                 found.append(File(spec, quality, str(picture), str(folder / f"{len(found)}.ltn")))
     return found
 
@@ -168,7 +169,7 @@ def main() -> int:
     parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--data", type=Path, help="folder of PNG pictures")
     parser.add_argument("--model", action="append", help="may be repeated; all shipped ones if none is given")
-    parser.add_argument("--all", action="store_true", help="every picture at every quality")
+    parser.add_argument("--all", nargs="*", metavar="ID", help="every picture at every quality of these models")
     parser.add_argument("--pictures", type=int, help="only so many")
     parser.add_argument("--settings", type=int, help="only the first so many")
     parser.add_argument("--jobs", type=int, default=1, help="processes at a time")
@@ -183,9 +184,12 @@ def main() -> int:
     if not pictures:
         parser.error("--data must name a folder with PNG pictures")
     specs = [spec_of(model) for model in given.model or [info.id for info in latens.models()]]
+    every = [] if given.all is None else [spec_of(model) for model in given.all] or specs
+    if unknown := set(every) - set(specs):
+        parser.error(f"--all names {', '.join(sorted(unknown))}, not among the models {', '.join(specs)}")
     settings = [Setting(*row) for row in covering(knobs())][: given.settings]
     with tempfile.TemporaryDirectory() as name:
-        made = files(specs, pictures, Path(name), given.all)
+        made = files(specs, pictures, Path(name), every)
         measured = measure(settings, made, Path(name), given.jobs)
     report = {
         "cpu": cpu(),

@@ -14,6 +14,7 @@ from PIL import Image
 
 import latens.codec
 from latens.entropy.integer import IntegerNetwork
+from latens.evaluate.codecs import find
 
 pytest.importorskip("torch", reason="the models are made here, which needs PyTorch")
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
@@ -55,7 +56,7 @@ def test_all_settings_read_what_the_others_wrote(
     chosen = [settings.Setting(*row) for row in settings.covering(settings.knobs())][:4]
     assert {setting.runtime for setting in chosen} == set(settings.knobs()[0])
     specs = [f"{kind}={exported[kind]}" for kind in ("scale", "context")]
-    measured = matrix.measure(chosen, matrix.files(specs, pictures, tmp_path, every=False), tmp_path)
+    measured = matrix.measure(chosen, matrix.files(specs, pictures, tmp_path), tmp_path)
     totals = measured["settings"]
     assert matrix.agrees(measured), totals
     for total in totals:
@@ -72,6 +73,19 @@ def test_all_settings_read_what_the_others_wrote(
         assert len({have["blas"] for have in found}) == len({setting.blas for setting in chosen})
 
 
+def test_pictures_are_coded_at_one_quality_in_turn_and_at_all_of_the_models_that_are_named(tmp_path: Path) -> None:
+    pictures = [Path(f"{name}.png") for name in "abc"]
+    made = matrix.files(["balle2018", "latens"], pictures, tmp_path, every=["balle2018"])
+    qualities = find("balle2018").settings
+    of = {
+        name: [(file.picture, file.quality) for file in made if file.spec == name]
+        for name in ("balle2018", "latens")
+    }
+    assert of["balle2018"] == [(str(picture), quality) for picture in pictures for quality in qualities]
+    assert of["latens"] == list(zip(map(str, pictures), find("latens").settings, strict=False))
+    assert len({file.path for file in made}) == len(made) == 3 * len(qualities) + 3
+
+
 def test_a_decoder_that_drifts_by_one_index_is_noticed(
     exported: dict[str, Path],
     pictures: list[Path],
@@ -79,7 +93,7 @@ def test_a_decoder_that_drifts_by_one_index_is_noticed(
     monkeypatch: pytest.MonkeyPatch,
     recording_ends: None,
 ) -> None:
-    job: dict[str, Any] = {"files": matrix.files([f"scale={exported['scale']}"], pictures[:1], tmp_path, False)}
+    job: dict[str, Any] = {"files": matrix.files([f"scale={exported['scale']}"], pictures[:1], tmp_path)}
     matrix.work({**job, "task": "encode"})
     (faithful,) = matrix.work({**job, "task": "decode"})["rows"]
     assert (faithful["mismatching"], faithful["refused"], faithful["largest"]) == (0, "", 0)
