@@ -8,9 +8,9 @@ many settings as it takes for any two values of any two of these to meet in one.
 setting, in turn, and decoded under all of them, each in fresh processes. Compared are all symbols, as the encoder
 coded them and as the decoder read them, and the pictures, with those of the first setting.
 
-Each picture is coded at one quality of each model, in turn; with ``--all``, at every one; with ``--all ID ...``, at
-every one of those models. Exit code 1 if a symbol differs anywhere, a file is refused, or a picture is more than one
-level off.
+Each picture is coded at one quality of each model, in turn; with ``--all``, at every one; with ``--all ID ...``,
+at every one of those models. Exit code 1 if a symbol differs anywhere, a file is refused, or a picture is more
+than one level off.
 """
 
 from __future__ import annotations

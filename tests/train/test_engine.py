@@ -96,6 +96,17 @@ def test_twenty_steps_are_ten_and_a_resume_and_ten_exactly(
     assert_equal(everything(second), everything(whole))
 
 
+def test_a_resumed_run_has_the_rates_that_its_options_say(tmp_path: Path, options: Options) -> None:
+    begun(tmp_path / "run", dataclasses.replace(options, steps=1)).train()
+    slower = dataclasses.replace(options, steps=2, lr=options.lr / 4, decay=0.0, warmup=1)
+    slower.save(tmp_path / "run" / "options.json")
+    engine = run.resume(tmp_path / "run", CPU, None, (), quiet=True)
+    engine.train()
+    groups = engine.optimiser.param_groups
+    assert {group["lr"] for group in groups if group["turned"]} == {options.lr / 4}
+    assert all(group["lr"] == group["base"] for group in groups)
+
+
 def test_bfloat16_is_for_networks_and_not_for_what_counts(
     tmp_path: Path, options: Options, monkeypatch: pytest.MonkeyPatch
 ) -> None:

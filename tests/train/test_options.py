@@ -40,6 +40,8 @@ def test_good_options_pass_and_build_their_model() -> None:
         ({"batch": 0}, "batch is 0, and must be at least 1"),
         ({"lr": -1e-4}, "lr is -0.0001, and must be above 0"),
         ({"norm_lr": -1.0}, "norm_lr is -1.0, and must be at least 0"),
+        ({"gain_lr": -1.0}, "gain_lr is -1.0, and must be at least 0"),
+        ({"density_lr": float("nan")}, "density_lr is nan, and must be at least 0"),
         ({"decay": 1.5}, "decay is 1.5, and must be from 0 to 1"),
         ({"ema": 1.0}, "ema is 1.0, and must be at least 0 and below 1"),
         ({"weight_decay": -0.1}, "weight_decay is -0.1, and must be at least 0"),

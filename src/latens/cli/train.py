@@ -77,6 +77,8 @@ def train(
     lr: Annotated[float, typer.Option(help="Learning rate of the convolutions.")] = 4e-4,
     hyper_lr: Annotated[float, typer.Option(help="Learning rate of networks that predict probabilities.")] = 1e-3,
     norm_lr: Annotated[float, typer.Option(help="Learning rate of GDN.")] = 2e-3,
+    gain_lr: Annotated[float, typer.Option(help="Learning rate of the levels' gains.")] = 1e-3,
+    density_lr: Annotated[float, typer.Option(help="Learning rate of the densities of z, or of y.")] = 1e-2,
     decay: Annotated[float, typer.Option(help="Last part of the steps over which the rate falls.")] = 0.5,
     ema: Annotated[float, typer.Option(help="Decay of the weights' moving average.")] = 0.999,
     seed: Annotated[int, typer.Option(help="Of crops and noise.")] = 0,
@@ -151,7 +153,8 @@ def train(
             model=model, sizes={**inherited, **sizes(size or [])}, data=tuple(data or ()),
             validation=tuple(validate or ()), lmbda=lmbda, metric=metric,  # type: ignore[arg-type]
             steps=10_000 if steps is None else steps, batch=batch, crop=crop, plain=plain, lr=lr, decay=decay,
-            ema=ema, seed=seed, start=start, hyper_lr=hyper_lr, norm_lr=norm_lr, quantiser=quantiser,  # type: ignore[arg-type]
+            ema=ema, seed=seed, start=start, quantiser=quantiser,  # type: ignore[arg-type]
+            hyper_lr=hyper_lr, norm_lr=norm_lr, gain_lr=gain_lr, density_lr=density_lr,
             lowest_lmbda=lowest_lmbda, only=only, optimiser=optimiser, weight_decay=weight_decay,  # type: ignore[arg-type]
             stream=stream, workers=workers, precision=run.precision_named(precision, place),
         )  # fmt: skip

@@ -117,10 +117,13 @@ class Engine:
         self.average = checkpoint.Average(self.module, self.options.ema)
 
     def resume(self) -> None:
-        """Go on from this run's own checkpoint."""
+        """Go on from this run's own checkpoint, at the rates of its options."""
         state = self.processes.from_first(lambda: checkpoint.load(self.run / "checkpoint.pt", torch.device("cpu")))
         self.module.load_state_dict(state["module"])
+        bases = [group["base"] for group in self.optimiser.param_groups]
         self.optimiser.load_state_dict(state["optimiser"])
+        for group, base in zip(self.optimiser.param_groups, bases, strict=True):
+            group["base"] = base
         self.average.shadow = {name: value.to(self.device) for name, value in state["average"].items()}
         self.step, self.skipped, self.seconds = state["step"], state["skipped"], state["seconds"]
         self.history = checkpoint.Effort(*state.get("history", ()))

@@ -95,6 +95,8 @@ class Options:
             "lr": (self.lr > 0, "above 0"),
             "hyper_lr": (self.hyper_lr >= 0, "at least 0"),
             "norm_lr": (self.norm_lr >= 0, "at least 0"),
+            "gain_lr": (self.gain_lr >= 0, "at least 0"),
+            "density_lr": (self.density_lr >= 0, "at least 0"),
             "plain": (0 <= self.plain <= 1, "from 0 to 1"),
             "workers": (self.workers >= 0, "at least 0"),
             "weight_decay": (self.weight_decay >= 0, "at least 0"),
