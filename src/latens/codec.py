@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import os
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar, overload
 
@@ -20,7 +21,7 @@ from latens.coding import Decoder, symbols_check
 from latens.entropy.account import Account
 from latens.entropy.channels import Decode
 from latens.errors import ChecksumError, DriftError, FormatError, TooLargeError, WeightsError
-from latens.image import PictureSource, read_picture
+from latens.image import MetadataWarning, PictureSource, left_behind, read_picture
 from latens.latents import Analysed, synthesised
 from latens.opened import Encoded
 from latens.runtime import DEFAULT, Runtime, choose
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 Name = str | os.PathLike[str]
 
+KINDS = {"iccp": "ICC profile", "exif": "EXIF", "xmpx": "XMP"}  # of metadata, by the tags of segments
 MAX_PIXELS = 2**28
 DEFAULT_MODEL = "latens"
 
@@ -109,6 +111,8 @@ def decode(
 ) -> Image | np.ndarray:
     """Decode a .ltn file, given as its bytes or its path.
 
+    Metadata that a file of a later version may hold are not decoded yet, which a MetadataWarning says.
+
     Args:
         output: ``image`` for a PIL image, ``array`` for uint8 (H, W, 3)
         weights: the path of the weights file (.ltm) it was written with, if they are not shipped ones
@@ -121,7 +125,7 @@ def decode(
         UsageError: no such runtime or number of threads
         MissingExtraError: the runtime is not installed
     """
-    header, found, y_hat, _ = _symbols(data, weights, max_pixels, Decode, choose(runtime, threads))
+    header, found, y_hat = _symbols(data, weights, max_pixels, Decode, choose(runtime, threads))[:3]
     pixels = synthesised(header, found, y_hat)
     if output == "array":
         return pixels
@@ -154,9 +158,11 @@ def _symbols(
         with open(data, "rb") as stream:
             data = read_whole(stream)
     check_size(read_header(io.BytesIO(data)), max_pixels)
-    container = unpack(bytes(data))
-    header, (tile, *_) = container.header, container.tiles
+    header, segments, (tile, *_) = unpack(bytes(data))
     check_kind(header)
+    if segments:
+        message = left_behind(tuple(KINDS.get(segment.tag, repr(segment.tag)) for segment in segments))
+        warnings.warn(message, MetadataWarning, stacklevel=3)  # at the caller of `decode`
     found = find_weights(header, weights, runtime)
     if (header.quality is None) != (found.gains is None):
         kind = "of variable rate, and the file names no" if found.gains else "of one rate, and the file names a"
@@ -177,6 +183,8 @@ def find_weights(header: Header, path: Name | None, runtime: Runtime = DEFAULT) 
     """The weights a header names: shipped ones, or those of ``path`` if their fingerprint agrees."""
     chosen = by_fingerprint(header.model, header.fingerprint) if path is None else Path(path).absolute()
     found = load(chosen, runtime)
+    if found.model.fourcc != header.model:
+        raise WeightsError(f"the file is of model {header.model}, and {found.source} of {found.model.fourcc}")
     if found.fingerprint != header.fingerprint:
         raise WeightsError(
             f"the file was written with weights {header.fingerprint.hex()}, "

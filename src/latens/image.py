@@ -69,9 +69,18 @@ class Picture(NamedTuple):
 
 def dropped_note(dropped: tuple[str, ...], name: str) -> str:
     """``EXIF and ICC profile of photo.jpg are not stored yet``."""
-    *first, last = dropped
-    kinds = f"{', '.join(first)} and {last}" if first else last
-    return f"{kinds} of {name} {'are' if first or last.endswith('s') else 'is'} not stored yet"
+    return f"{_listed(dropped, name)} not stored yet"
+
+
+def left_behind(kinds: tuple[str, ...], name: str = "the file") -> str:
+    """``EXIF and ICC profile of the file are left behind: this version decodes pixels alone``."""
+    return f"{_listed(kinds, name)} left behind: this version decodes pixels alone"
+
+
+def _listed(kinds: tuple[str, ...], name: str) -> str:
+    *first, last = kinds
+    several = f"{', '.join(first)} and {last}" if first else last
+    return f"{several} of {name} {'are' if first or last.endswith('s') else 'is'}"
 
 
 def read_picture(source: PictureSource, *, max_pixels: int = MAX_PIXELS) -> Picture:

@@ -12,6 +12,7 @@ from latens.bitstream import Container, Header, Tile, pack
 from latens.coding import Encoder, symbols_check
 from latens.entropy.channels import Encode
 from latens.entropy.recall import Recalling
+from latens.errors import WeightsError
 from latens.pixels import to_network, to_pixels
 from latens.weights.package import Weights
 
@@ -68,8 +69,15 @@ class Analysed:
 
 
 def synthesised(header: Header, weights: Weights, y_hat: np.ndarray) -> np.ndarray:
-    """uint8 (H, W, 3) from decoded latents."""
+    """uint8 (H, W, 3) from decoded latents.
+
+    Raises:
+        WeightsError: the synthesis makes no picture of them, or one of no numbers
+    """
     x = weights.g_s(restored(header, weights, y_hat))
+    sides = tuple(side * weights.model.stride for side in y_hat.shape[2:])
+    if x.shape != (1, 3, *sides) or not np.isfinite(x.max() - x.min()):
+        raise WeightsError(f"the synthesis of {weights.source} makes no picture of {sides[1]} x {sides[0]} pixels")
     return np.ascontiguousarray(to_pixels(x)[: header.height, : header.width])
 
 

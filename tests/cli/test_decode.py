@@ -2,11 +2,15 @@
 
 import io
 import json
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+
+import latens
+from latens.image import MetadataWarning
 
 
 def test_the_picture_lies_beside_the_file_as_png(run, file: Path, pixels) -> None:
@@ -117,3 +121,29 @@ def test_a_picture_too_wide_for_its_format_is_an_output_error(run, tmp_path: Pat
     status, _, err = run("decode", path, "-o", tmp_path / "wide.webp")
     assert status == 1 and "WEBP cannot hold" in err
     assert [path.name for path in tmp_path.iterdir()] == ["wide.ltn"]
+
+
+def test_metadata_left_behind_are_a_note_and_in_the_json(run, file: Path, monkeypatch) -> None:
+    whole = latens.decode
+
+    def warning(data: bytes, **options: object) -> Image.Image:
+        warnings.warn("EXIF of the file is left behind", MetadataWarning, stacklevel=2)
+        return whole(data, **options)
+
+    monkeypatch.setattr(latens, "decode", warning)
+    status, out, err = run("decode", file, "--json")
+    assert status == 0 and err == "note: EXIF of the file is left behind\n"
+    assert json.loads(out)["notes"] == ["EXIF of the file is left behind"]
+    status, _, err = run("decode", file, "-o", "-", "--json")
+    assert status == 0 and json.loads(err)["notes"] == ["EXIF of the file is left behind"]
+
+
+def test_in_a_folder_the_picture_has_the_name_of_the_file(run, file: Path) -> None:
+    folder = file.parent / "pictures"
+    assert run("decode", file, "-o", folder, "--format", "webp").status == 0 and folder.is_file()
+    folder.unlink()
+    folder.mkdir()
+    assert run("decode", file, "-o", folder, "--format", "webp").status == 0
+    assert Image.open(folder / "photo.webp").format == "WEBP"
+    assert run("decode", file, "-o", folder).status == 0 and Image.open(folder / "photo.png").format == "PNG"
+    assert run("decode", file, "-o", folder).status == 1, "it is there"

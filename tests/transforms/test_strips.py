@@ -5,9 +5,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from latens.systems import Balle2017, Balle2018, Latens, Minnen2018
+from latens.systems import Balle2017, Balle2018, Latens, Minnen2018, Model
 from latens.transforms import GDN, Abs, Conv, Deconv, LeakyReLU, Network, ReLU, Shift
-from latens.transforms.strips import in_strips, rows_after, rows_seen, widest
+from latens.transforms.strips import MOST, in_strips, rows_after, rows_seen, widest
 
 SIZES = {"N1": 3, "N2": 4, "N3": 5, "M": 6, "Nh": 4}
 NETWORKS: dict[str, Network] = {
@@ -119,5 +119,25 @@ def test_a_plane_that_fits_is_computed_at_once_and_a_larger_one_in_parts_of_boun
     in_strips(network, run, x, most=3 * 7 * 100 - 1)
     assert len(asked) == 2
     asked.clear()
-    in_strips(network, run, x, most=3 * 7 * 10)
-    assert len(asked) == 10 and max(shape[2] for shape in asked) == 10 + 4  # two rows of halo on either side
+    in_strips(network, run, x, most=3 * 7 * 20)
+    assert len(asked) == 5 and max(shape[2] for shape in asked) == 20 + 4  # two rows of halo on either side
+
+
+@pytest.mark.parametrize("system", [Balle2018(), Minnen2018(), Latens(), Balle2017()], ids=lambda model: model.id)
+@pytest.mark.parametrize("name", ["g_a", "g_s"])
+def test_the_widest_pictures_are_computed_little_more_than_once_and_in_bounded_memory(
+    system: Model, name: str
+) -> None:
+    network, seen = system.networks()[name], []
+    up = 1 if name == "g_a" else system.stride
+    rows, columns = 256 // up, 2**20 // up
+
+    def run(x: np.ndarray) -> np.ndarray:
+        seen.append(x.shape[2] * x.shape[3])
+        return np.zeros((1, 1, rows_after(network, x.shape[2]), rows_after(network, x.shape[3])), np.float32)
+
+    x = np.lib.stride_tricks.as_strided(np.zeros(1, np.float32), (1, 1, rows, columns), (0, 0, 0, 0))
+    found = in_strips(network, run, x)
+    assert found.shape == (1, 1, rows_after(network, rows), rows_after(network, columns))
+    assert sum(seen) < 1.6 * rows * columns
+    assert max(seen) * widest(network) < 1.6 * MOST

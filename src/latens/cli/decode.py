@@ -1,6 +1,8 @@
 """``latens decode``."""
 
+import os
 import time
+import warnings
 from typing import Annotated
 
 import typer
@@ -18,7 +20,7 @@ def decode(
             "--output",
             "-o",
             metavar="OUT",
-            help="png, jpg, webp, tif, bmp or ppm by its extension. Default: IN with .png; - is stdout.",
+            help="png, jpg, webp, tif, bmp or ppm by its extension; a folder. Default: IN with .png; - is stdout.",
             show_default=False,
         ),
     ] = None,
@@ -50,10 +52,10 @@ def decode(
     """
     options.check_range("max-pixels", max_pixels, 1)
     more = options.running(runtime, threads)
-    from latens.image import format_named, write_picture
+    from latens.image import MetadataWarning, format_named, write_picture
 
-    if out is None:
-        out = source.target_beside(file, f".{format_named(format or DEFAULT_FORMAT)}")
+    if out is None or os.path.isdir(out) or out.endswith(("/", os.sep)):
+        out = source.target_for(file, f".{format_named(format or DEFAULT_FORMAT)}", out)
     kind = format_named(format or (DEFAULT_FORMAT if out == output.STANDARD else out))
     output.check_target(out, file, force)
     start = time.perf_counter()
@@ -62,10 +64,15 @@ def decode(
 
         data = source.read(file)
         more |= {} if weights is None else {"weights": weights}
-        image = latens.decode(data, max_pixels=max_pixels, **more)
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always", MetadataWarning)
+            image = latens.decode(data, max_pixels=max_pixels, **more)
         picture = write_picture(image, kind)
         output.write(out, picture, force)
     seconds = time.perf_counter() - start
+    notes = [str(warning.message) for warning in said]
+    for note in () if as_json and out == output.STANDARD else notes:
+        messages.note(note)
 
     header = latens.open(data).header
     width, height = image.size
@@ -81,6 +88,7 @@ def decode(
         "bytes": len(picture),
         "bpp": 8 * len(data) / (width * height),
         "seconds": seconds,
+        "notes": notes,
     }
     text = (
         f"{source.name_of(file)} ({messages.size(len(data))}, {facts['bpp']:.3f} bpp) -> {out}: "

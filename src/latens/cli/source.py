@@ -1,11 +1,12 @@
-"""Where a command's input comes from, and the name its output gets by default."""
+"""Where a command's input comes from, and the name its output gets."""
 
+import os
 import sys
 from pathlib import Path
 
 from latens.bitstream import read_whole
 from latens.cli.output import STANDARD
-from latens.errors import FileError
+from latens.errors import FileError, OutputError
 
 STANDARD_INPUT = "standard input"
 
@@ -28,6 +29,29 @@ def read(source: str) -> bytes:
             return read_whole(stream)
     except OSError as error:
         raise FileError(f"cannot read {name_of(source)}: {error.strerror or error}") from error
+
+
+def target_for(source: str, suffix: str, out: str | None) -> str:
+    """The path that ``-o`` names: ``out`` itself; in it, if it is a folder; without it `target_beside`.
+
+    ::
+
+        photos/a.png, .ltn, None     -> photos/a.ltn
+        photos/a.png, .ltn, coded    -> coded/a.ltn, where coded is a folder
+
+    Raises:
+        FileError: as `target_beside`
+        OutputError: a folder that is not there, or one for standard input, which has no name
+    """
+    if out is None:
+        return target_beside(source, suffix)
+    if not os.path.isdir(out):
+        if out.endswith(("/", os.sep)):
+            raise OutputError(f"cannot write {out}: there is no such folder")
+        return out
+    if source == STANDARD:
+        raise OutputError(f"cannot write {out}: it is a folder, and {STANDARD_INPUT} has no name: give -o FILE")
+    return os.path.join(out, os.path.basename(target_beside(source, suffix)))
 
 
 def target_beside(source: str, suffix: str) -> str:

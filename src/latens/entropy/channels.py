@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
+from latens.errors import WeightsError
+
 if TYPE_CHECKING:  # the training channel needs no entropy coder
     from latens.coding import Decoder, Encoder
 
@@ -93,6 +95,15 @@ class PriorTables(NamedTuple):
         return sum(group.size for group in self.groups)
 
 
+def nearest(values: np.ndarray) -> np.ndarray:
+    """The symbols (n,) int32 nearest to latents of any shape, or a WeightsError: no network may give others."""
+    whole = np.rint(values)
+    if whole.size and not max(whole.max(), -whole.min()) < 2**31:  # nor is NaN below anything
+        raise WeightsError("the weights make latents of this picture that are no numbers, or too large")
+    symbols: np.ndarray = whole.astype(np.int32).ravel()
+    return symbols
+
+
 def activity(busy: np.ndarray) -> np.ndarray:
     """How much happens around each position: 8 times its own count and those of the 3x3 around it.
 
@@ -126,7 +137,7 @@ class _Coding:
 
     def _rounded(self, y: np.ndarray, mean: np.ndarray | float, index: np.ndarray) -> np.ndarray:
         """Symbols (n,) int32 of latents around their means; tables index (n,) will code them."""
-        return np.asarray(np.rint(y - mean).astype(np.int32).ravel())
+        return nearest(y - mean)
 
     def grid(self, stride: int) -> tuple[int, int]:
         return -(-self.height // stride), -(-self.width // stride)

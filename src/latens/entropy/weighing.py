@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from latens.coding.cost import bits
-from latens.entropy.channels import Encode
+from latens.entropy.channels import Encode, nearest
 
 HYPER = "h_a"  # what makes z of y, in every model that has one; z is rounded
 
@@ -36,7 +36,7 @@ class Weigh(Encode):
             return super()._rounded(y, mean, index)
         aims, prices, _ = y
         wanted = (aims[None] - mean).ravel()
-        symbols: np.ndarray = np.rint(wanted).astype(np.int32)
+        symbols = nearest(wanted)
         at = np.flatnonzero(symbols)
         first, around, price, tables = symbols[at], wanted[at], prices.ravel()[at], index[at]
         best = first

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from latens.pixels import difference, to_network, to_pixels
-from latens.runtime.onnx import session, shrinking
+from latens.runtime.onnx import answered, session, shrinking
 from latens.transforms import Network, adjoint
-from latens.transforms.strips import rows_after, rows_seen
+from latens.transforms.strips import pieces, rows_after
 
 MOST = 1 << 11  # positions of the latents that are computed at a time: some 200 to 400 MB are in use then
 LOWEST = 4  # rows of them, before strips are cut into pieces
@@ -47,35 +47,17 @@ class SquaredError:
         error, derivative = 0.0, np.zeros_like(y)
         across = min(columns, max(1, most // LOWEST))
         options = shrinking() if rows * columns > most else None
-        for down in self._pieces(pixels.shape[0], rows, max(1, most // across) * up):
-            for right in self._pieces(pixels.shape[1], columns, across * up):
+        for down in pieces(self._network, rows, max(1, most // across) * up, pixels.shape[0]):
+            for right in pieces(self._network, columns, across * up, pixels.shape[1]):
                 latents = np.s_[:, :, down.seen, right.seen]
                 x = np.zeros((1, 3, *(np.array(y[latents].shape[2:]) * up)), np.float32)
                 inside = np.zeros((1, 1, *x.shape[2:]), np.float32)
-                part = np.s_[:, :, down.within(up), right.within(up)]
-                original = pixels[down.pixels, right.pixels]
+                part = np.s_[:, :, down.within, right.within]
+                original = pixels[down.made, right.made]
                 x[part], inside[part] = to_network(original, 1), 1
                 given = {"y": np.ascontiguousarray(y[latents]), "x": x, "inside": inside}
-                x_hat, pulled = self._session.run(adjoint.OUTPUTS, given, options)
+                x_hat, pulled = answered(self._session, adjoint.OUTPUTS, given, options)
                 error += difference(original, to_pixels(x_hat[part]))
                 derivative[latents] += pulled
         derivative *= np.float32(255**2)
         return error, derivative
-
-    def _pieces(self, side: int, positions: int, step: int) -> Iterator[_Piece]:
-        """Of a side of so many pixels and positions of y, ``step`` pixels each."""
-        for start in range(0, side, step):
-            end = min(start + step, side)
-            first, last = rows_seen(self._network, start, end - 1)
-            yield _Piece(slice(start, end), slice(max(0, first), min(last, positions - 1) + 1))
-
-
-class _Piece(NamedTuple):
-    """Pixels of one axis, and the positions of y that they depend on."""
-
-    pixels: slice
-    seen: slice
-
-    def within(self, up: int) -> slice:
-        """Where the pixels are in what is computed of those positions."""
-        return slice(self.pixels.start - self.seen.start * up, self.pixels.stop - self.seen.start * up)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import onnxruntime
 
@@ -39,7 +41,8 @@ class OnnxNetwork:
         batch, _, rows, columns = x.shape
         large = batch * rows * columns * self._widest > KEPT
         x = np.ascontiguousarray(x, np.float32)
-        return np.asarray(self._session.run(["y"], {"x": x}, self._shrinking if large else None)[0])
+        (y,) = answered(self._session, ["y"], {"x": x}, self._shrinking if large else None)
+        return y
 
 
 def session(graph: bytes, threads: int) -> onnxruntime.InferenceSession:
@@ -47,8 +50,29 @@ def session(graph: bytes, threads: int) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or cores()  # two threads on one core wait for each other
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # a busy core costs all of them
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # what it refuses, it raises as well
     return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+
+
+def answered(
+    session: onnxruntime.InferenceSession,
+    outputs: Sequence[str],
+    given: Mapping[str, np.ndarray],
+    options: onnxruntime.RunOptions | None = None,
+) -> list[np.ndarray]:
+    """What a graph makes of its inputs.
+
+    Raises:
+        WeightsError: it does not take them
+    """
+    try:
+        found: list[np.ndarray] = session.run(outputs, given, options)
+    except MemoryError:
+        raise
+    except Exception as error:  # the runtime's own types are not public
+        shapes = ", ".join(f"{name} {value.shape}" for name, value in given.items())
+        raise WeightsError(f"a network does not take {shapes}: {str(error).splitlines()[0]}") from error
+    return found
 
 
 def shrinking() -> onnxruntime.RunOptions:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,11 +11,14 @@ import numpy as np
 from latens.errors import MissingExtraError, WeightsError
 from latens.transforms import Network
 
+_LOCK = threading.Lock()  # what is set while a network runs is the whole process's
+
 
 class TorchNetwork:
     """A network of PyTorch modules with the weights of an ONNX graph; (B, C, H, W) float32 in and out.
 
-    TensorFloat-32, in which GPUs convolve by default with 10 bits of mantissa, is turned off.
+    Shorter products are turned off while it runs: TensorFloat-32, in which GPUs convolve by default with 10 bits
+    of mantissa, and what `torch.set_float32_matmul_precision` allows.
 
     Args:
         network: the description
@@ -48,9 +52,28 @@ class TorchNetwork:
     def __call__(self, x: np.ndarray) -> np.ndarray:
         import torch
 
-        with torch.inference_mode(), _threads(self._threads), torch.backends.cudnn.flags(allow_tf32=False):
+        with _LOCK, torch.inference_mode(), _threads(self._threads), _float32():
             y = self._module(torch.from_numpy(np.ascontiguousarray(x, np.float32)).to(self._device))
             return np.asarray(y.cpu().numpy())
+
+
+@contextmanager
+def _float32() -> Iterator[None]:
+    """Products of whole float32 in PyTorch's calls, and then as before; cuDNN stays as it is."""
+    import torch
+
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        with torch.backends.cudnn.flags(
+            enabled=torch.backends.cudnn.enabled,
+            benchmark=torch.backends.cudnn.benchmark,
+            deterministic=torch.backends.cudnn.deterministic,
+            allow_tf32=False,
+        ):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 @contextmanager

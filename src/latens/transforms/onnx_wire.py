@@ -55,6 +55,8 @@ def read_varint(message: bytes, at: int) -> tuple[int, int]:
     """A number of 7 bits a byte, least first, and where it ends."""
     number = shift = 0
     while True:
+        if shift > 63:
+            raise ValueError("a number of more than 64 bits: not a message of Protocol Buffers")
         byte = message[at]
         number, at = number | (byte & 127) << shift, at + 1
         if byte < 128:

@@ -2,15 +2,17 @@
 
 What a network's planes take grows with the picture, and the widest of them many times faster than what goes in
 and comes out. A strip is computed from the rows that it depends on, no others, and cut out: zeros that are padded
-where a strip ends reach only rows that are thrown away.
+where a strip ends reach only rows that are thrown away. Strips of a wide plane are cut into pieces, likewise: low
+ones would be little more than what they share with their neighbours.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -27,6 +29,7 @@ from latens.transforms.layers import (
 )
 
 MOST = 1 << 24  # values in the widest plane of a strip: 64 MiB of float32
+HIGHER = 4  # times what one row of the output depends on: the least height of strips, or they are cut
 
 
 def rows_seen(network: Network, first: int, last: int) -> tuple[int, int]:
@@ -85,30 +88,51 @@ def _down(layer: Layer) -> int:
     return layer.factor if isinstance(layer, PixelUnshuffle) else 1
 
 
+class Piece(NamedTuple):
+    """Rows of a network's output, or columns, and what they are computed from."""
+
+    made: slice  # of the output
+    seen: slice  # of the input
+    within: slice  # where they are in what comes of that
+
+
+def pieces(network: Network, side: int, step: int, total: int) -> Iterator[Piece]:
+    """The first ``total`` rows of the output for ``side`` rows of the input, ``step`` at a time.
+
+    What is seen begins where all the strides of the network do.
+    """
+    align = math.prod(_down(layer) for layer in network)
+    for start in range(0, total, step):
+        end = min(start + step, total)
+        first, last = rows_seen(network, start, end - 1)
+        first = max(0, first) // align * align
+        skipped = rows_after(network, first)
+        seen = slice(first, min(last, side - 1) + 1)
+        yield Piece(slice(start, end), seen, slice(start - skipped, end - skipped))
+
+
 def in_strips(
     network: Network, run: Callable[[np.ndarray], np.ndarray], x: np.ndarray, most: int = MOST
 ) -> np.ndarray:
     """``run(x)`` of a network of convolutions: (1, C, H, W) -> (1, C', H', W').
 
-    Strips are as high as their widest plane has ``most`` values, and give a row at least. They begin where all
-    the strides of the network do.
+    Strips are as high as their widest plane has ``most`` values, and pieces of them `HIGHER` times as high as what
+    a row of the output depends on.
     """
     rows, columns = x.shape[2:]
-    high = int(most / (widest(network) * columns)) if columns else rows  # rows of the input
-    if high >= rows:
+    held = int(most / widest(network))  # positions of the input
+    if rows * columns <= held:
         return run(x)
-    total = rows_after(network, rows)
-    step = max(1, high * total // rows)
-    align = math.prod(_down(layer) for layer in network)
+    first, last = rows_seen(network, 0, 0)
+    down, right = rows_after(network, rows), rows_after(network, columns)
+    across = max(1, min(columns, held // (HIGHER * (last - first + 1))) * right // columns)  # of the output
+    high = max(1, held * right // (across * columns) * down // rows)
     whole: np.ndarray | None = None
-    for start in range(0, total, step):
-        end = min(start + step, total)
-        first, last = rows_seen(network, start, end - 1)
-        first = max(0, first) // align * align
-        part = run(x[:, :, first : last + 1])
-        if whole is None:  # axes in the order that they have in memory
-            whole = np.empty_like(part, shape=(*part.shape[:2], total, part.shape[3]))
-        skipped = rows_after(network, first)
-        whole[:, :, start:end] = part[:, :, start - skipped : end - skipped]
+    for strip in pieces(network, rows, high, down):
+        for piece in pieces(network, columns, across, right):
+            part = run(x[:, :, strip.seen, piece.seen])
+            if whole is None:  # axes in the order that they have in memory
+                whole = np.empty_like(part, shape=(*part.shape[:2], down, right))
+            whole[:, :, strip.made, piece.made] = part[:, :, strip.within, piece.within]
     assert whole is not None
     return whole

@@ -19,6 +19,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import lzma
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Mapping
@@ -36,12 +37,15 @@ from latens.runtime import DEFAULT, PixelNetwork, Runtime, pixel_network
 from latens.systems import MODELS, Model
 from latens.transforms.gains import Gains, lambda_of, level_of
 from latens.transforms.onnx_weights import from_onnx
+from latens.weights.check import check_card, check_priors, check_tables
 
 if TYPE_CHECKING:
     from latens.runtime.derivative import SquaredError
 
 ARRAYS = ("offsets", "sizes", "masses")
 GAINS = ("gain", "inverse")
+MOST_BYTES = 1 << 30  # of all members of a file together
+BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError, ValueError)
 MEMBERS = ("card.json", "g_s.onnx", *(f"{array}.npy" for array in ARRAYS))
 
 
@@ -61,6 +65,8 @@ class Weights:
             floats = [name for name in self.model.networks() if name not in self.model.exact()]
             self._need(f"{name}.onnx" for name in floats if not self.card.get("retired"))
             self._need(f"{name}.npy" for name in (GAINS if self.model.levels > 1 else ()))
+            check_card(self.card, self.model)
+            check_priors(self.priors, self.model)
             self.fingerprint = fingerprint(members)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise WeightsError(f"{source} is not a weights file of this version: {error!r}") from error
@@ -77,14 +83,24 @@ class Weights:
 
     def _array(self, name: str) -> np.ndarray:
         try:
-            return np.asarray(np.load(io.BytesIO(self.members[f"{name}.npy"]), allow_pickle=False))
-        except (ValueError, EOFError) as error:
+            array = np.lib.format.read_array(io.BytesIO(self.members[f"{name}.npy"]), allow_pickle=False)
+            return np.asarray(array)
+        except (ValueError, EOFError, MemoryError, OverflowError) as error:
             raise WeightsError(f"{self.source} has integers that cannot be read: {name}: {error}") from error
 
     @cached_property
     def tables(self) -> Tables:
-        """The integer tables of all priors."""
-        return Tables.from_arrays({name: self._array(name) for name in ARRAYS})
+        """The integer tables of all priors.
+
+        Raises:
+            WeightsError: they break a rule of `Tables`, or there are too few of them
+        """
+        tables = Tables.from_arrays({name: self._array(name) for name in ARRAYS})
+        try:
+            check_tables(self.priors, tables)
+        except ValueError as error:
+            raise WeightsError(f"{self.source} is not a weights file of this version: {error}") from error
+        return tables
 
     @cached_property
     def networks(self) -> Mapping[str, Callable[..., np.ndarray]]:
@@ -258,6 +274,10 @@ def load(path: Path, runtime: Runtime = DEFAULT) -> Weights:
 def _load(path: Path, runtime: Runtime, changed: int, size: int) -> Weights:
     try:
         with zipfile.ZipFile(path) as archive:
-            return Weights({name: archive.read(name) for name in archive.namelist()}, path.name, runtime)
-    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+            held = sum(member.file_size for member in archive.infolist())
+            if held > MOST_BYTES:
+                raise WeightsError(f"{path} holds {held} bytes, and at most {MOST_BYTES} are read")
+            members = {name: archive.read(name) for name in archive.namelist()}
+    except (OSError, *BROKEN) as error:
         raise WeightsError(f"{path} cannot be read as weights: {error}") from error
+    return Weights(members, path.name, runtime)
