@@ -1,27 +1,14 @@
-"""What several tests use: photographs from packages, the project's data where it is present."""
-
-from pathlib import Path
+"""What several tests use: a photograph from a package, and one thread."""
 
 import numpy as np
 import pytest
 from skimage import data
-
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
 @pytest.fixture(scope="session")
 def photograph() -> np.ndarray:
     """A real photograph, uint8 (512, 512, 3), from scikit-image's own files."""
     return np.asarray(data.astronaut())
-
-
-@pytest.fixture(scope="session")
-def kodak() -> list[Path]:
-    """The Kodak pictures."""
-    paths = sorted((SHARED / "kodak").glob("*.png"))
-    if not paths:
-        pytest.skip("the Kodak pictures are not beside the repository (../shared/data/kodak)")
-    return paths
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from PIL import Image
 
 import latens
 from latens import errors
-from latens.bitstream import Container, Header, Tile, pack, unpack
+from latens.bitstream import Container, Header, Segment, Tile, pack, unpack
 from latens.codec import find_weights
 from latens.coding import Decoder, Encoder
 from latens.entropy.channels import Decode, Encode
@@ -49,7 +49,8 @@ def test_quality_orders_size_and_error_at_every_rate_point(photograph: np.ndarra
     (model,) = [model for model in latens.models() if model.id == "balle2017"]
     sizes, squares = [], []
     for point in model.points:
-        data = latens.encode(photograph, quality=sum(point.quality) / 2)
+        data = latens.encode(photograph, quality=sum(point.quality) / 2, model="balle2017")
+        assert latens.open(data).rate_point == point
         sizes.append(len(data))
         squares.append(mse(latens.decode(data, output="array"), photograph))
     assert len(sizes) >= 5
@@ -93,7 +94,8 @@ def test_opening_reads_the_header_and_names_model_and_weights(small: bytes, phot
     assert stream.taken <= 31
     assert (opened.width, opened.height) == (48, 32)
     assert opened.model is not None and opened.model.id == "latens"
-    assert opened.rate_point is not None and opened.rate_point.quality[0] <= 10 < opened.rate_point.quality[1]
+    assert opened.rate_point in opened.model.points and opened.rate_point.tune == "psnr"
+    assert opened.rate_point.fingerprint == unpack(small).header.fingerprint.hex()
     assert opened.header == unpack(small).header
     assert opened.header.quality in RUNGS  # so small a picture is coded in stairs, and larger ones are not
     assert latens.open(latens.encode(photograph[100:196, 200:296], quality=10)).header.quality == 10
@@ -138,13 +140,20 @@ def repacked(data: bytes, payload: bytes | None = None, check: int | None = None
     container = unpack(data)
     tile = container.tiles[0]
     changed = Tile(tile.payload if payload is None else payload, tile.check if check is None else check)
-    return pack(Container(dataclasses.replace(container.header, **fields), (), (changed,)))
+    header = dataclasses.replace(container.header, **fields)
+    return pack(Container(header, (Segment("Alph", b""),) if header.alpha else (), (changed,)))
 
 
 def test_drifted_symbols_are_refused(small: bytes) -> None:
     check = unpack(small).tiles[0].check
     with pytest.raises(errors.DriftError, match="symbols"):
         latens.decode(repacked(small, check=check ^ 1))
+
+
+def test_data_after_the_last_symbol_are_refused(small: bytes) -> None:
+    payload = unpack(small).tiles[0].payload
+    with pytest.raises(errors.DriftError, match="data are left after the last symbol"):
+        latens.decode(repacked(small, payload=payload + bytes(-len(payload) % 4) + b"\1\2\3\4\5\6\7\x08"))
 
 
 def test_a_payload_of_noise_with_valid_checksums_is_refused(small: bytes) -> None:
@@ -162,13 +171,14 @@ def test_unknown_models_and_weights_are_named(small: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "fields",
-    [{"colour": "grey"}, {"depth": 16}, {"tile": 64}],
-    ids=lambda f: next(iter(f)),
+    ("field", "value", "kind"),
+    [("colour", "grey", "grey"), ("depth", 16, "16-bit"), ("alpha", True, "alpha"), ("tile", 64, "tiled")],
 )
-def test_kinds_of_a_later_version_are_refused_not_misread(small: bytes, fields: dict[str, object]) -> None:
-    with pytest.raises(errors.FormatError, match="this version decodes"):
-        latens.decode(repacked(small, **fields))
+def test_kinds_of_a_later_version_are_refused_not_misread(
+    small: bytes, field: str, value: object, kind: str
+) -> None:
+    with pytest.raises(errors.FormatError, match=f"a {kind} picture, and this version decodes"):
+        latens.decode(repacked(small, **{field: value}))
 
 
 def test_a_quality_without_levels_is_refused(photograph: np.ndarray, small: bytes) -> None:
@@ -239,7 +249,7 @@ def golden() -> list[Path]:
 
 
 @pytest.mark.parametrize("path", golden(), ids=lambda path: path.stem)
-def test_golden_files_decode_to_the_same_symbols_forever(path: Path) -> None:
+def test_golden_files_decode_to_the_same_symbols_and_pixels_forever(path: Path) -> None:
     container = unpack(path.read_bytes())
     header = container.header
     own = path.parent / "tiny.ltm" if path.stem.startswith("tiny-") else None
@@ -250,7 +260,10 @@ def test_golden_files_decode_to_the_same_symbols_forever(path: Path) -> None:
     weights.model.code(None, channel)
     symbols = np.concatenate(channel.symbols).astype("<i4").tobytes()
     assert f"{zlib.crc32(symbols):08x}" == path.with_suffix(".crc").read_text().strip()
-    assert latens.decode(path, weights=own).size == (header.width, header.height)
+    came = latens.decode(path, weights=own, output="array")
+    assert came.shape == (header.height, header.width, 3)
+    kept = np.loadtxt(path.with_suffix(".pixels"), dtype=int, ndmin=2)  # 8 x 8 at most: golden/make.py
+    assert np.abs(came[-8:, -8:].reshape(len(kept), -1) - kept).max() <= 1
 
 
 def test_every_shipped_rate_point_and_the_tiny_model_have_golden_files() -> None:

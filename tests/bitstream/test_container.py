@@ -4,6 +4,7 @@ import re
 import tracemalloc
 from dataclasses import replace
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 from hypothesis import given, settings
@@ -129,6 +130,44 @@ def test_an_unknown_critical_segment_is_refused_by_name_and_an_ancillary_one_is_
 def test_segments_that_break_a_rule_are_not_written(segments: tuple[Segment, ...], reason: str) -> None:
     with pytest.raises(FormatError, match=reason):
         pack(Container(PLAIN, segments, (Tile(b"", 0),)))
+
+
+def by_hand(header: Header, *segments: tuple[bytes, bytes], count: int | None = None) -> bytes:
+    """A file of one empty tile whose segments `pack` might refuse; ``count`` is written where there is none."""
+
+    def checked(covered: bytes) -> bytes:
+        return covered + crc32(covered).to_bytes(4, "little")
+
+    announced = count is not None or bool(segments)
+    parts = [pack_header(header, announced), varint(count or len(segments)) if announced else b""]
+    parts += [checked(tag + varint(len(payload)) + payload) for tag, payload in segments]
+    return b"".join(parts) + checked(b"\0" + bytes(3))  # the index: no bytes, symbols 0
+
+
+def test_segments_written_by_hand_are_read() -> None:
+    segments = (Segment("iccp", b"profile"), Segment("noTe", b""))
+    expected = Container(PLAIN, segments, (Tile(b"", 0),))
+    assert unpack(by_hand(PLAIN, (b"iccp", b"profile"), (b"noTe", b""))) == expected
+    header = replace(PLAIN, alpha=True)
+    assert unpack(by_hand(header, (b"Alph", b"a"))).segments == (Segment("Alph", b"a"),)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (by_hand(PLAIN, (b"NoTe", b"")), "'NoTe' is critical"),
+        (by_hand(PLAIN, (b"iccp", b"a"), (b"iccp", b"a")), "'iccp' occurs twice"),
+        (by_hand(PLAIN, (b"ic\xe9p", b"")), "four ASCII letters"),
+        (by_hand(replace(PLAIN, alpha=True)), "'Alph' is missing"),
+        (by_hand(replace(PLAIN, alpha=True), (b"iccp", b"")), "'Alph' is missing"),
+        (by_hand(PLAIN, (b"Alph", b"")), "'Alph' is present"),
+        (by_hand(PLAIN, count=0), "their number is 0"),
+    ],
+    ids=["critical", "twice", "letters", "no Alph at all", "another for Alph", "Alph unannounced", "none"],
+)
+def test_segments_that_break_a_rule_are_not_read(data: bytes, reason: str) -> None:
+    with pytest.raises(FormatError, match=reason):
+        unpack(data)
 
 
 def test_a_header_with_alpha_needs_the_alpha_segment() -> None:

@@ -16,7 +16,7 @@ PROGRAM = [sys.executable, "-c", "import sys; from latens.cli import main; sys.e
 
 def latens(*arguments: str, stdout: Any = subprocess.PIPE) -> subprocess.CompletedProcess[bytes]:
     """A fresh process."""
-    return subprocess.run([*PROGRAM, *arguments], stdout=stdout, stderr=subprocess.PIPE, timeout=20)
+    return subprocess.run([*PROGRAM, *arguments], stdout=stdout, stderr=subprocess.PIPE, timeout=60)
 
 
 def test_the_version_is_the_packages() -> None:

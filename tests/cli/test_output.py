@@ -115,6 +115,7 @@ def test_a_folder_without_permission_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="making links takes a privilege on Windows")
 def test_a_link_is_written_through(tmp_path: Path) -> None:
     (tmp_path / "real").write_bytes(b"old")
     (tmp_path / "link").symlink_to("real")
@@ -174,6 +175,6 @@ def test_a_signal_leaves_nothing(picture: Path, moment: str, number: int, status
     assert process.stdout.readline() == b"waiting\n"
     assert (len(names(picture.parent)) == 2) == (moment == "write")
     process.send_signal(number)
-    _, err = process.communicate(timeout=10)
+    _, err = process.communicate(timeout=30)
     assert process.returncode == status and b"Traceback" not in err
     assert names(picture.parent) == ["photo.png"]

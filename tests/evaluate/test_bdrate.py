@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from latens import evaluate
 from latens.errors import UsageError
 from latens.evaluate.bdrate import BdRate, Curve, bd_rate
 
-ANCHORS = Path(__file__).parents[3] / "shared" / "anchors" / "kodak.json"
+ANCHORS = Path(evaluate.__file__).parent / "anchors" / "kodak.json"
 
 JPEG = Curve(
     "jpeg",
@@ -136,7 +137,6 @@ FACTORIZED = "compressai-bmshj2018-factorized_mse_cuda"
 BPG = "bpg_444_x265_ycbcr"
 
 
-@pytest.mark.skipif(not ANCHORS.exists(), reason="the published curves of ../shared/anchors are not here")
 @pytest.mark.parametrize(
     ("anchor", "test", "wide", "percent"),
     [

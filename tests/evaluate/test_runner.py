@@ -166,6 +166,7 @@ def test_without_one_readable_picture_nothing_is_written(tmp_path: Path) -> None
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
 def test_a_process_that_dies_costs_its_own_item_only() -> None:
     found = dict(runner._run(signal.raise_signal, [0, signal.SIGKILL, 0, 0], 2, lambda item: f"lost {item}"))
     assert found == {0: None, 1: f"lost {signal.SIGKILL}", 2: None, 3: None}

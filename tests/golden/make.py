@@ -2,9 +2,11 @@
 
     python tests/golden/make.py
 
-Every NAME.ltn comes with NAME.crc, the CRC-32 of its symbols as little-endian int32. ``tiny-*`` are coded with
-tiny.ltm, weights that live here, so that they outlast every change of the shipped weights; ``shipped-*`` with
-those of the package. A golden file that no longer decodes to its symbols means that users' files do not either.
+Every NAME.ltn comes with NAME.crc, the CRC-32 of its symbols as little-endian int32, and NAME.pixels, the last
+8 x 8 pixels of its picture as text, which a runtime may miss by one level. ``tiny-*`` are coded with tiny.ltm,
+weights that live here, so that they outlast every change of the shipped weights; ``shipped-*`` with those of the
+package. A golden file that no longer decodes to its symbols, or to its pixels, means that users' files do not
+either.
 """
 
 from __future__ import annotations
@@ -68,6 +70,12 @@ def symbols_crc(path: Path, weights: Path | None) -> str:
     return f"{zlib.crc32(np.concatenate(channel.symbols).astype('<i4').tobytes()):08x}"
 
 
+def last_pixels(path: Path, weights: Path | None) -> np.ndarray:
+    """Of a file's picture, the corner that cropping may spoil: at most 8 rows of 8 pixels, RGB side by side."""
+    corner = latens.decode(path, output="array", weights=weights)[-8:, -8:]
+    return corner.reshape(len(corner), -1)
+
+
 def names(model: ModelInfo, point: RatePoint) -> list[tuple[str, float]]:
     """The golden files of shipped weights and their qualities: one, or three of variable rate."""
     stem = f"shipped-{model.id}-{point.fingerprint}"
@@ -90,6 +98,11 @@ def main() -> None:
             path.write_bytes(latens.encode(picture, quality=quality, model=chosen, tune=tune))
             path.with_suffix(".crc").write_text(symbols_crc(path, weights) + "\n")
             print("made", path.name)
+    for path in sorted(HERE.glob("*.ltn")):  # of retired weights, too
+        target = path.with_suffix(".pixels")
+        if not target.exists():
+            np.savetxt(target, last_pixels(path, tiny() if path.stem.startswith("tiny-") else None), "%d")
+            print("made", target.name)
 
 
 if __name__ == "__main__":

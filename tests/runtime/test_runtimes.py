@@ -5,16 +5,19 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
 import latens
+from latens import runtime as runtimes
 from latens.errors import MissingExtraError, UsageError, WeightsError
 from latens.runtime import RUNTIMES, Runtime, choose, pixel_network
 from latens.weights.package import Weights, load
 from latens.weights.shelf import select
 
+TINY = Path(__file__).parents[1] / "golden" / "tiny.ltm"
 PACKAGES = {"onnx": ("onnxruntime",), "openvino": ("openvino",), "torch": ("torch", "onnx")}
 
 
@@ -158,3 +161,34 @@ def test_the_environment_reaches_the_networks(
     with pytest.raises(MissingExtraError, match="openvino"):
         latens.decode(data, weights=own)
     latens.decode(data, weights=own, runtime="onnx")
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_network_takes_as_many_threads_as_it_is_told(weights: Weights, threads: int) -> None:
+    from latens.runtime.onnx import OnnxNetwork
+
+    network = OnnxNetwork(weights.model.networks()["g_s"], weights.members["g_s.onnx"], threads)
+    assert network._session.get_session_options().intra_op_num_threads == threads
+
+
+def test_arguments_reach_the_networks(
+    photograph: np.ndarray, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    real, pixels, seen = runtimes._loaded, photograph[:32, :48], []
+
+    def noted(network: Any, graph: bytes, runtime: Runtime) -> Any:
+        seen.append(runtime)
+        return real(network, graph, Runtime("onnx", 1))
+
+    monkeypatch.setattr(runtimes, "_loaded", noted)
+    data = latens.encode(pixels, model=TINY)
+    for name, call in (
+        ("encode", lambda **chosen: latens.encode(pixels, **chosen)),
+        ("encode_to", lambda **chosen: latens.encode_to(pixels, bpp=1, closest=True, **chosen)),
+        ("decode", lambda model, **chosen: latens.decode(data, weights=model, **chosen)),
+    ):
+        seen.clear()
+        own = tmp_path / f"{name}.ltm"  # not among the weights that are loaded
+        own.write_bytes(TINY.read_bytes())
+        call(model=own, runtime="torch", threads=1)
+        assert set(seen) == {Runtime("torch", 1)}, name
