@@ -1,5 +1,6 @@
-# make demo    a real photograph through the shipped codec, beside JPEG; installs the base package only
-# make test    everything: training, evaluation, all tests
+# make demo    a real photograph through the shipped codec, beside JPEG; installs the base package, and scikit-image
+#              for the photograph
+# make test    training, evaluation, all tests; those whose optional packages are absent are skipped
 # make lint    ruff and mypy
 # make clean   remove what the targets above made
 #

@@ -7,7 +7,8 @@ Times: seconds to encode and to decode the first 768x512 picture of DIR, pixels 
 included, of every codec in this one process, one after the other, after a call that is not counted (medians).
 CompressAI's models are built as its zoo builds them (quality 5, weights random: its own are a download, and time
 hardly depends on them); they are left out, with a note, where the package is not installed. Each codec is timed at
-the setting whose mean rate on Kodak is nearest to `RATE`, where docs/benchmarks/kodak.json knows it.
+the setting whose mean rate on Kodak is nearest to `RATE`, where docs/benchmarks/kodak.json knows it; the timed
+picture's own rate is another.
 
 Rates: BD-rates against BPG 4:4:4 as it was measured here, on the 24 Kodak pictures. Those of latens and of the
 classic codecs are from kodak.json; those of CompressAI's trained models are of the curves that it publishes, which
@@ -58,8 +59,9 @@ rates and distortions are measured is in [benchmarks.md](benchmarks.md).
 - **published**: CompressAI's trained models, by the curves that CompressAI publishes (rates estimated, pictures in
   floats). Their weights were not run here. Their times are those of the same networks with random weights.
 - **Time**: one 768x512 picture, pixels to bytes and back, {runs} runs after one that is not counted
-  (3 in all, above 8 s), median, {threads} a codec, all in one process. Each codec at
-  the setting next to {rate} bits per pixel. {machine}.
+  (3 in all, above 8 s), median, {threads} a codec, all in one process. Each codec is at the setting whose mean
+  rate over the Kodak pictures is next to {rate} bits per pixel; the rate under *timed at* is that of the one timed
+  picture, at this setting. {machine}.
 - **Load of the machine when it began: {load}**{busy}
 
 """

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from latens.classic import CODECS
+from latens.metrics import METRICS
+
 ROOT = Path(__file__).resolve().parents[1]
 READMES = ("README.md", "README.zh-CN.md")
 DOCUMENTS = (*READMES, *(path.relative_to(ROOT).as_posix() for path in sorted(ROOT.glob("docs/**/*.md"))))
@@ -56,6 +59,12 @@ def test_both_readmes_have_the_same_commands() -> None:
     english, chinese = (commands_of(text_of(readme)) for readme in READMES)
     assert len(english) > 10
     assert chinese == english
+
+
+@pytest.mark.parametrize("readme", READMES)
+def test_readmes_name_every_codec_and_metric_by_its_id(readme: str) -> None:
+    text = text_of(readme)
+    assert [name for name in (*CODECS, *METRICS) if f"`{name}`" not in text] == []
 
 
 def test_both_readmes_have_the_same_links_and_name_each_other() -> None:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -59,9 +60,63 @@ def test_json_is_one_object_on_stdout(run, picture: Path) -> None:
     size = picture.with_suffix(".ltn").stat().st_size
     assert (status, err) == (0, "")
     assert facts["bytes"] == size and facts["input_bytes"] == picture.stat().st_size
-    assert (facts["width"], facts["height"], facts["quality"]) == (8, 6, 7)
+    assert (facts["width"], facts["height"], facts["asked_quality"]) == (8, 6, 7)
     assert facts["bpp"] == 8 * size / 48 and facts["ratio_raw"] == 144 / size
     assert facts["fingerprint"] == "01020304" and facts["dropped"] == []
+
+
+def test_json_tells_what_the_file_has_from_what_was_asked(
+    run, picture: Path, codec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told(*arguments: str) -> tuple:
+        facts = json.loads(run("encode", picture, "-f", "--json", *arguments).out)
+        return tuple(facts[key] for key in ("rate_point", "tune", "quality", "asked_quality", "target", "effort"))
+
+    def encode_to(pixels: np.ndarray, *, bpp: float, closest: bool, **chosen) -> bytes:
+        return latens.encode(pixels, quality=33, **chosen)
+
+    assert told() == ("q3", "psnr", None, 50, None, None)
+    codec.header = {"quality": 33.0}
+    assert told("-q", "30", "-e", "4") == ("q3", "psnr", 33, 30, None, 4)
+    codec.header = {"quality": 33.0, "fingerprint": bytes(4)}
+    assert told("--tune", "psnr")[:3] == (None, "psnr", 33)
+    monkeypatch.setitem(vars(latens), "encode_to", encode_to)
+    assert told("--target-bpp", "2.5")[2:] == (33, None, {"bpp": 2.5}, None)
+
+
+def test_an_effort_without_effect_is_noted(run, picture: Path, codec) -> None:
+    codec.header = {"fingerprint": bytes(4)}
+    noted = "note: effort 9 changes nothing: weights tuned for MS-SSIM are rounded at any effort\n"
+    for arguments, said in (
+        (["--tune", "ms-ssim", "-e", "9"], noted),
+        (["--tune", "ms-ssim", "-e", "0"], ""),
+        (["--tune", "ms-ssim"], ""),
+        (["-e", "9"], ""),
+    ):
+        assert run("encode", picture, "-f", "--quiet", *arguments) == (0, b"", said)
+    result = run("encode", picture, "-o", "-", "--json", "--tune", "ms-ssim", "-e", "9")
+    assert json.loads(result.err)["effort"] == 9
+
+
+def test_a_folder_gets_the_file_under_the_picture_s_name(run, picture: Path, codec) -> None:
+    folder = picture.parent / "coded"
+    folder.mkdir()
+    assert run("encode", picture, "-o", folder).status == 0
+    target = folder / "photo.ltn"
+    before, calls = target.read_bytes(), len(codec.calls)
+    status, _, err = run("encode", picture, "-o", f"{folder}/")
+    assert (status, err) == (1, f"latens: error: {target} exists: -f overwrites it\n")
+    assert target.read_bytes() == before and len(codec.calls) == calls
+    assert run("encode", picture, "-o", folder, "-f").status == 0
+    assert names(folder) == {"photo.ltn"} and names(picture.parent) == {"photo.png", "coded"}
+
+
+def test_a_folder_that_cannot_name_the_file_is_refused(run, picture: Path, codec) -> None:
+    status, _, err = run("encode", "-", "-o", picture.parent, stdin=picture.read_bytes())
+    assert status == 1 and "it is a folder, and standard input has no name" in err
+    status, _, err = run("encode", picture, "-o", f"{picture.parent}/missing/")
+    assert status == 1 and "there is no such folder" in err
+    assert codec.calls == [] and names(picture.parent) == {"photo.png"}
 
 
 def test_stdin_to_stdout_is_data_only(run, picture: Path, pixels) -> None:
@@ -91,12 +146,20 @@ def test_an_existing_file_is_kept_without_force(run, picture: Path, codec) -> No
 
 def test_the_picture_is_never_overwritten_by_its_own_file(run, picture: Path) -> None:
     before = picture.read_bytes()
-    link = picture.with_name("link.png")
-    link.symlink_to(picture)
-    for target in (picture, link, picture.parent / "." / "photo.png"):
+    for target in (picture, os.path.join(picture.parent, ".", "photo.png")):
         status, _, err = run("encode", picture, "-o", target, "-f")
         assert status == 2 and "is the input itself" in err
     assert picture.read_bytes() == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="making links takes a privilege on Windows")
+def test_the_picture_is_not_overwritten_through_a_link_either(run, picture: Path) -> None:
+    before = picture.read_bytes()
+    link = picture.with_name("link.png")
+    link.symlink_to(picture)
+    status, _, err = run("encode", picture, "-o", link, "-f")
+    assert status == 2 and "is the input itself" in err
+    assert link.is_symlink() and picture.read_bytes() == before
 
 
 @pytest.mark.parametrize("quality", ["-1", "101", "nan", "inf", "high"])

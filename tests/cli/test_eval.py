@@ -39,6 +39,18 @@ def test_an_effort_goes_to_learned_codecs_that_have_none(run: Callable, pictures
     assert said.status == 2 and "effort is 10, and must be from 0 to 9" in said.err
 
 
+def test_help_names_every_codec_and_metric() -> None:
+    from latens.classic import CODECS
+    from latens.cli import options
+    from latens.metrics import METRICS
+
+    codecs, metrics = (kind.__metadata__[0].help for kind in (options.Codecs, options.Metrics))
+    assert codecs.startswith(", ".join((*CODECS, "a model, or NAME=FILE.ltm,...; learned ones")))
+    assert metrics.startswith(f"{', '.join(METRICS)}. May")
+    unasked = [name for name, metric in METRICS.items() if not metric.default]
+    assert f"all but {' and '.join(unasked)} if none" in metrics
+
+
 def test_results_are_written_and_told(run: Callable, pictures: Path, tmp_path: Path) -> None:
     out = tmp_path / "results"
     said = run("eval", pictures, "-o", out, *JPEG, *QUICK, "--json")

@@ -35,6 +35,7 @@ def test_json_has_the_same_facts(run, tmp_path: Path) -> None:
     facts = json.loads(run("info", path, "--json").out)
     assert facts["quality"] == 33 and facts["quality_range"] == [40, 60]
     assert facts["model_id"] == "stored" and facts["fingerprint"] == "01020304"
+    assert (facts["rate_point"], facts["tune"]) == ("q3", "psnr")
     assert facts["bytes"] == path.stat().st_size and facts["overhead_bytes"] == facts["bytes"] - 10
     assert facts["tiles"] == 1 and facts["tile"] is None
 
@@ -51,6 +52,8 @@ def test_unknown_weights_of_a_known_model_are_no_error(run, tmp_path: Path) -> N
     path = written(tmp_path / "a.ltn", fingerprint=bytes(4))
     status, out, _ = run("info", path)
     assert status == 0 and "00000000: not among those shipped" in out.decode()
+    facts = json.loads(run("info", path, "--json").out)
+    assert facts["rate_point"] is None and facts["tune"] is None
 
 
 def test_overhead_counts_metadata_and_index(run, tmp_path: Path) -> None:

@@ -23,14 +23,9 @@ SHOWN = ("psnr_rgb", "ms_ssim", "ssimulacra2")  # in the table, if more metrics 
 
 def compare(
     picture: Annotated[Path, typer.Argument(metavar="IN", help="A picture.")],
-    codec: Annotated[
-        list[str] | None,
-        typer.Option(metavar="ID", help="May be repeated; all that can run here if none is given."),
-    ] = None,
+    codec: options.Codecs = None,
     bpp: Annotated[float, typer.Option(metavar="RATE", help="Bits per pixel that the files shall have.")] = BPP,
-    metric: Annotated[
-        list[str] | None, typer.Option(metavar="ID", help="May be repeated; the quick ones if none is given.")
-    ] = None,
+    metric: options.Metrics = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="FILE", help="Page; IN-compare.html here by default.")
     ] = None,

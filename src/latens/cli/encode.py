@@ -16,12 +16,21 @@ def encode(
     out: Annotated[
         str | None,
         typer.Option(
-            "--output", "-o", metavar="OUT", help="Default: IN with .ltn; - is stdout.", show_default=False
+            "--output",
+            "-o",
+            metavar="OUT",
+            help="A file, or a folder that exists. Default: IN with .ltn; - is stdout.",
+            show_default=False,
         ),
     ] = None,
     quality: Annotated[
         float | None,
-        typer.Option("--quality", "-q", metavar="0..100", help="0 is small, 100 is faithful. Default: 50."),
+        typer.Option(
+            "--quality",
+            "-q",
+            metavar="0..100",
+            help="0 is small, 100 is faithful, and still lossy. Default: 50.",
+        ),
     ] = None,
     target_size: Annotated[
         str | None, typer.Option(metavar="80KB", help="The largest file of at most so many bytes.")
@@ -75,12 +84,13 @@ def encode(
     if len(asked) + (quality is not None) > 1:
         words = [*(["quality"] if quality is not None else []), *asked]
         raise UsageError(f"{' and '.join(words)} are given: a file has one quality or one target")
-    options.check_range("quality", options.QUALITY if quality is None else quality, 0, 100)
+    wanted = options.QUALITY if quality is None else quality
+    options.check_range("quality", wanted, 0, 100)
     options.check_range("max-pixels", max_pixels, 1)
     chosen: dict[str, Any] = {"model": model, "max_pixels": max_pixels}
     chosen |= {} if tune is None else {"tune": tune}
     chosen |= options.searching(effort) | options.running(runtime, threads)
-    target = source.target_beside(picture, ".ltn") if out is None else out
+    target = source.target_for(picture, ".ltn", out)
     output.check_target(target, picture, force)
     start = time.perf_counter()
     with messages.working(f"encoding {source.name_of(picture)}", quiet):
@@ -93,15 +103,20 @@ def encode(
         if asked:
             data = latens.encode_to(pixels, **asked, closest=closest, **chosen)
         else:
-            data = latens.encode(pixels, quality=options.QUALITY if quality is None else quality, **chosen)
+            data = latens.encode(pixels, quality=wanted, **chosen)
         output.write(target, data, force)
     seconds = time.perf_counter() - start
     to_stdout = target == output.STANDARD
-    if dropped and not (as_json and to_stdout):  # standard error is one JSON object then, and names them
-        messages.note(dropped_note(dropped, source.name_of(picture)))
-
     opened = latens.open(data)
     header, point = opened.header, opened.rate_point
+    tuned = point.tune if point else tune
+    notes = [dropped_note(dropped, source.name_of(picture))] if dropped else []
+    if effort and tuned == "ms-ssim":
+        notes.append(f"effort {effort} changes nothing: weights tuned for MS-SSIM are rounded at any effort")
+    if not (as_json and to_stdout):  # standard error is one JSON object then, which has the facts
+        for note in notes:
+            messages.note(note)
+
     height, width = pixels.shape[:2]
     facts = {
         "input": picture,
@@ -110,8 +125,12 @@ def encode(
         "height": height,
         "model": header.model,
         "fingerprint": header.fingerprint.hex(),
-        "tune": point.tune if point else tune,
-        "quality": header.quality if asked else options.QUALITY if quality is None else quality,
+        "rate_point": point.name if point else None,
+        "tune": tuned,
+        "quality": header.quality,
+        "asked_quality": None if asked else wanted,
+        "target": asked or None,
+        "effort": effort,
         "input_bytes": input_bytes,
         "bytes": len(data),
         "bpp": 8 * len(data) / (width * height),

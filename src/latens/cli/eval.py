@@ -25,17 +25,12 @@ SHOWN = ("psnr_rgb", "ms_ssim_db", "ssimulacra2")  # in the table of this comman
 def evaluate(
     pictures: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Folders of pictures, or pictures.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="RESULTS", help="Folder of the results.")],
-    codec: Annotated[
-        list[str] | None,
-        typer.Option(metavar="ID", help="May be repeated; all that can run here if none is given."),
-    ] = None,
+    codec: options.Codecs = None,
     setting: Annotated[
         list[str] | None,
         typer.Option(metavar="ID=N,N...", help="A ladder in place of the codec's own; may be repeated."),
     ] = None,
-    metric: Annotated[
-        list[str] | None, typer.Option(metavar="ID", help="May be repeated; the quick ones if none is given.")
-    ] = None,
+    metric: options.Metrics = None,
     jobs: Annotated[
         int | None, typer.Option(metavar="N", help="Pictures at a time; as many as there are cores by default.")
     ] = None,

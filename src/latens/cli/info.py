@@ -63,6 +63,7 @@ def describe(stream: BinaryIO, size: int) -> dict[str, Any]:
         "paper": model.paper if model else None,
         "fingerprint": header.fingerprint.hex(),
         "rate_point": point.name if point else None,
+        "tune": point.tune if point else None,
         "retired": bool(model and point in model.retired),
         "quality": header.quality,
         "quality_range": list(point.quality) if point else None,

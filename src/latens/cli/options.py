@@ -28,6 +28,24 @@ DataJson = Annotated[
         help="Report as one JSON object: on standard output, or on standard error if the data go there.",
     ),
 ]
+Codecs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--codec",
+        metavar="ID",
+        help="jpeg, jpeg-444, jpeg2000, webp, avif, jxl, heic, bpg, bpg-420, a model, or NAME=FILE.ltm,...; "
+        "learned ones may end in @0 to @9. May be repeated; all that can run here if none is given.",
+    ),
+]
+Metrics = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--metric",
+        metavar="ID",
+        help="psnr_rgb, psnr_y, ssim, ms_ssim, gmsd, ssimulacra2, vmaf. "
+        "May be repeated; all but vmaf if none is given.",
+    ),
+]
 Quiet = Annotated[
     bool, typer.Option("--quiet", help="No report and no progress; warnings and errors are still said.")
 ]
@@ -46,7 +64,8 @@ Effort = Annotated[
         "-e",
         metavar="0..9",
         help="Time for smaller files at equal fidelity: 0 rounds, 1 and more search. "
-        f"Any decoder reads them. Default: {EFFORT} for {MODEL}, {OTHERS_EFFORT} for other models.",
+        "Any decoder reads them. Weights tuned for MS-SSIM, and pictures with next to nothing in them, are "
+        f"rounded at any effort. Default: {EFFORT} for {MODEL}, {OTHERS_EFFORT} for other models.",
         show_default=False,
     ),
 ]
