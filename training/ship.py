@@ -131,7 +131,7 @@ def ship(runs: list[Path], data: list[Path], validate: list[Path], keep: bool) -
     ((name, metric),) = kinds
     model, tune = MODELS[name], TUNED[metric]
     suffix = "" if tune == TUNES[0] else f"-{tune}"
-    tiles = Pictures.load(data, 512).tiles(512)[:400]
+    tiles = Pictures.load(data, 512).some(400).tiles(512)
     held_out = [array for array in Pictures.load(validate, 256).pictures][::3]
     folder = SHELF / model.id
     folder.mkdir(parents=True, exist_ok=True)

@@ -6,13 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 torch = pytest.importorskip("torch", reason="training needs PyTorch")
 
 from latens.errors import TrainingError  # noqa: E402
+from latens.systems import Balle2018  # noqa: E402
 from latens.systems.latens import Latens, LatensFast  # noqa: E402
 from latens.train import run  # noqa: E402
 from latens.train.beginnings import Source, begin_from  # noqa: E402
+from latens.train.hyper import start_hyper  # noqa: E402
+from latens.train.noise import Trainable  # noqa: E402
 from latens.train.options import Options  # noqa: E402
 
 CPU = torch.device("cpu")
@@ -47,8 +51,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory, options: Options, mean_sca
 
 def taken(options: Options, source: Path) -> tuple[set[str], "object"]:
     """The names that are taken over by a module of ``options``, and the module; each is the source's, exactly."""
-    from latens.train.noise import Trainable
-
     torch.manual_seed(1)
     module, read = Trainable(options.build(), options.radius), Source.read(source, options.radius)
     x = torch.rand(4, 3, 64, 64)
@@ -141,8 +143,6 @@ def test_blocks_that_matter_least_are_left_out(photograph: np.ndarray, silent: i
 
     Nor do latents that are always 0.
     """
-    from latens.train.noise import Trainable
-
     torch.manual_seed(2)
     longer = Latens(C=8, n=3, M=8 + silent, Nh=4, P=8)
     module = Trainable(longer, 16)
@@ -184,8 +184,6 @@ def test_other_models_and_other_priors_are_no_reason_to_crash(
 
 
 def test_depths_of_analysis_and_synthesis_differ(photograph: np.ndarray) -> None:
-    from latens.train.noise import Trainable
-
     torch.manual_seed(4)
     even = Latens(C=8, n=3, M=8, Nh=4, P=8)
     module = Trainable(even, 16)
@@ -220,3 +218,19 @@ def test_blocks_are_added_as_the_identity(photograph: np.ndarray, blocks: int) -
         branches = [layer for layer in longer.networks[name] if isinstance(layer, Residual)]
         silent = [not bool(layer[-1].weight.any()) for layer in branches[::2]]
         assert len(branches) == 2 * blocks and silent == NEW[blocks]
+
+
+@pytest.mark.parametrize("model", ["balle2017", "balle2018"])
+def test_pictures_of_one_colour_need_another_start(options: Options, tmp_path: Path, model: str) -> None:
+    Image.new("RGB", (128, 128), (90, 140, 30)).save(tmp_path / "flat.png")
+    sizes = {"balle2017": {"N1": 8, "N2": 8, "M": 8}, "balle2018": {"N1": 6, "N2": 8, "N3": 8, "M": 10, "Nh": 4}}
+    flat = dataclasses.replace(options, model=model, sizes=sizes[model], data=(str(tmp_path / "flat.png"),))
+    with pytest.raises(TrainingError, match="--start random begins without it"):
+        run.begin(tmp_path / "a", flat, CPU, None, quiet=True)
+    run.begin(tmp_path / "a", dataclasses.replace(flat, start="random"), CPU, None, quiet=True)
+
+
+def test_hyper_networks_are_not_fitted_to_a_z_that_is_always_the_same() -> None:
+    module = Trainable(Balle2018(N1=6, N2=8, N3=8, M=10, Nh=4), 16)
+    with pytest.raises(TrainingError, match=r"z is the same everywhere .* or --start random"):
+        start_hyper(module, torch.zeros(2, 3, 64, 64))

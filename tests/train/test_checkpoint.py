@@ -1,12 +1,14 @@
 """The averaged weights, and states that reach the disk whole or not at all."""
 
+import errno
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 torch = pytest.importorskip("torch", reason="training needs PyTorch")
 
-from latens.errors import TrainingError  # noqa: E402
+from latens.errors import DiskFullError, TrainingError  # noqa: E402
 from latens.train import checkpoint  # noqa: E402
 
 CPU = torch.device("cpu")
@@ -67,6 +69,33 @@ def test_an_interrupted_save_leaves_the_previous_checkpoint(
     monkeypatch.setattr(torch, "save", half)
     with pytest.raises(KeyboardInterrupt):
         checkpoint.save(path, {"step": 4})
+    assert checkpoint.load(path, CPU) == {"step": 3}
+
+
+@pytest.mark.parametrize(
+    ("error", "free", "kind", "said"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), 10**9, DiskFullError, "it takes 12 bytes"),
+        (RuntimeError("file write failed"), 11, DiskFullError, "it takes 12 bytes, and no space is left"),
+        (RuntimeError("file write failed"), 12, TrainingError, "file write failed"),
+        (PermissionError(errno.EACCES, "denied"), 0, TrainingError, "denied"),
+    ],
+)
+def test_a_checkpoint_that_cannot_be_written_leaves_the_previous_one_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, free: int, kind: type, said: str
+) -> None:
+    path = tmp_path / "checkpoint.pt"
+    checkpoint.save(path, {"step": 3})
+
+    def half(state: object, target: Path) -> None:
+        target.write_bytes(b"half a checkpoint")
+        raise error
+
+    monkeypatch.setattr(torch, "save", half)
+    monkeypatch.setattr(checkpoint.shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
+    with pytest.raises(kind, match=rf"cannot write .*checkpoint\.pt: .*{said}"):
+        checkpoint.save(path, {"step": 4, "module": module(2.5).state_dict(), "history": (1, 2.0)})
+    assert [one.name for one in tmp_path.iterdir()] == ["checkpoint.pt"]
     assert checkpoint.load(path, CPU) == {"step": 3}
 
 

@@ -5,6 +5,7 @@ import json
 import math
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,12 @@ from PIL import Image
 torch = pytest.importorskip("torch", reason="training needs PyTorch")
 
 from latens.errors import TrainingError  # noqa: E402
+from latens.train import engine as engine_module  # noqa: E402
 from latens.train import objective as objective_module  # noqa: E402
 from latens.train import run  # noqa: E402
 from latens.train.engine import Engine  # noqa: E402
 from latens.train.options import Options  # noqa: E402
+from latens.train.stream import ENDINGS  # noqa: E402
 
 CPU = torch.device("cpu")
 
@@ -170,24 +173,46 @@ def test_a_run_extended_before_its_decay_is_the_longer_run(tmp_path: Path, optio
         run.resume(tmp_path / "short", CPU, 5, (), quiet=True)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+SIGNALS = [getattr(signal, name) for name in ENDINGS if hasattr(signal, name)]
+
+
+@pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_ends_the_slice_after_its_step_with_a_checkpoint(
     tmp_path: Path, options: Options, number: int
 ) -> None:
-    handlers = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
+    handlers = [signal.getsignal(one) for one in SIGNALS]
     engine = begun(tmp_path / "run", options)
     assert interrupted_after(engine, 3, number) is False
     assert engine.step == 3
     assert torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["step"] == 3
     assert not list((tmp_path / "run").glob("*.tmp"))
-    assert [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)] == handlers
+    assert [signal.getsignal(one) for one in SIGNALS] == handlers
 
 
-def test_a_time_limit_ends_the_slice(tmp_path: Path, options: Options) -> None:
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="the platform has no SIGHUP")
+def test_a_run_under_nohup_outlives_its_terminal(tmp_path: Path, options: Options) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        engine = begun(tmp_path / "run", dataclasses.replace(options, steps=3))
+        assert interrupted_after(engine, 2, signal.SIGHUP) and engine.step == 3
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_time_limit_ends_the_slice(tmp_path: Path, options: Options, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a clock on which a step takes a second and nothing else any time."""
     engine = begun(tmp_path / "run", dataclasses.replace(options, steps=10**6))
+    now, whole = [100.0], engine._train_step
+
+    def step() -> torch.Tensor:
+        now[0] += 1
+        return whole()
+
+    engine._train_step = step  # type: ignore[method-assign]
+    monkeypatch.setattr(engine_module, "time", SimpleNamespace(monotonic=lambda: now[0]))
     assert engine.train(0.0) is False and engine.step == 0
-    assert engine.train(0.3) is False and 0 < engine.step < 10**5
-    assert engine.seconds == pytest.approx(0.3, abs=0.5)
+    assert engine.train(2.5) is False and engine.step == 3
+    assert engine.seconds == 3
     resumed = run.resume(tmp_path / "run", CPU, None, (), quiet=True)
     assert resumed.step == engine.step and resumed.seconds == engine.seconds
 

@@ -13,7 +13,7 @@ pytest.importorskip("onnx", reason="exporting needs the extra train")
 
 import latens  # noqa: E402
 from latens import lock  # noqa: E402
-from latens.errors import ExistsError, TrainingError  # noqa: E402
+from latens.errors import ExistsError, TrainingError, UsageError  # noqa: E402
 from latens.train import run  # noqa: E402
 from latens.train.data import to_input  # noqa: E402
 from latens.train.engine import Engine  # noqa: E402
@@ -211,8 +211,19 @@ def test_a_run_of_other_sizes_is_no_start(trained, tmp_path: Path, options: Opti
 def test_devices_are_named_or_refused() -> None:
     assert run.device_named("cpu") == CPU
     assert run.device_named("auto").type in ("cpu", "cuda")
-    with pytest.raises(TrainingError, match="device is 'abacus'"):
-        run.device_named("abacus")
+    for name in ("abacus", "mps", "meta"):
+        with pytest.raises(TrainingError, match=f"device is '{name}', and must be auto, cpu or cuda"):
+            run.device_named(name)
+
+
+def test_a_gpu_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    with pytest.raises(TrainingError, match="device is 'cuda', and PyTorch finds 0 CUDA devices here"):
+        run.device_named("cuda")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert run.device_named("cuda:1") == torch.device("cuda", 1)
+    with pytest.raises(TrainingError, match="device is 'cuda:2', and PyTorch finds 2 CUDA devices here"):
+        run.device_named("cuda:2")
 
 
 def test_precisions_are_named_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -232,6 +243,34 @@ def test_a_folder_is_trained_by_one_process_at_a_time(options: Options, tmp_path
     with held, pytest.raises(TrainingError, match="is being trained by another process"):
         engine.train()
     assert engine.step == 0 and engine.train()
+
+
+def test_a_refused_resume_leaves_the_folder_as_it_is(options: Options, tmp_path: Path) -> None:
+    run.begin(tmp_path / "a", options, CPU, None, quiet=True)
+    before = {path.name: path.read_bytes() for path in (tmp_path / "a").iterdir()}
+    held = lock.taken(tmp_path / "a")
+    assert held is not None
+    with held, pytest.raises(TrainingError, match="is being trained by another process"):
+        run.resume(tmp_path / "a", CPU, 99, (), quiet=True).train()
+    (tmp_path / "a" / lock.NAME).unlink()
+    assert {path.name: path.read_bytes() for path in (tmp_path / "a").iterdir()} == before
+
+
+def test_held_out_pictures_and_readers_may_be_others_after_a_resume(
+    options: Options, photos: Path, tmp_path: Path
+) -> None:
+    streamed = dataclasses.replace(options, stream=True, workers=0, start="random", validation=("gone",))
+    run.begin(tmp_path / "a", dataclasses.replace(streamed, validation=()), CPU, None, quiet=True)
+    streamed.save(tmp_path / "a" / "options.json")
+    with pytest.raises(TrainingError, match="gone is neither"):
+        run.resume(tmp_path / "a", CPU, None, (), quiet=True)
+    engine = run.resume(
+        tmp_path / "a", CPU, None, (), quiet=True, validation=options.validation, workers=3
+    )  # fmt: skip
+    assert engine.held_out is not None and engine.pictures.workers == 3
+    options.save(tmp_path / "a" / "options.json")
+    with pytest.raises(UsageError, match="--workers needs --stream"):
+        run.resume(tmp_path / "a", CPU, None, (), quiet=True, workers=3)
 
 
 def test_who_begins_second_is_refused_also_if_both_find_an_empty_folder(

@@ -87,6 +87,24 @@ def test_what_a_server_does_not_have_or_cuts_short_is_named(root: Path, url: str
         list(encoded("nothing://a.tar"))
 
 
+def test_a_damaged_header_is_not_the_end_of_a_shard(root: Path) -> None:
+    path = root / "shard-00.tar"
+    whole = bytearray(path.read_bytes())
+    with tarfile.open(path) as shard:
+        second = shard.getmembers()[1].offset
+    path.write_bytes(whole[:second])  # without the blocks of zeros that end an archive
+    assert len(list(encoded(str(path)))) == 1
+    path.write_bytes(whole[: second + 100])
+    with pytest.raises(TrainingError, match=rf"as a tar shard: at byte {second}: truncated header"):
+        list(encoded(str(path)))
+    whole[second] ^= 1
+    path.write_bytes(whole)
+    read = encoded(str(path))
+    assert next(read)[0].endswith("0.png")
+    with pytest.raises(TrainingError, match=rf"as a tar shard: at byte {second}: bad checksum"):
+        next(read)
+
+
 def test_pictures_of_more_than_8_bits_are_no_training_data() -> None:
     for mode, kind in (("I;16", np.uint16), ("I", np.int32), ("F", np.float32)):
         buffer = io.BytesIO()

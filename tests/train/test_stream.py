@@ -2,9 +2,13 @@
 
 import dataclasses
 import io
+import os
+import signal
 import tarfile
+from collections.abc import Iterator
 from itertools import islice, pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +17,7 @@ from PIL import Image
 torch = pytest.importorskip("torch", reason="training needs PyTorch")
 
 from latens.errors import TrainingError  # noqa: E402
-from latens.train import run  # noqa: E402
+from latens.train import run, stream  # noqa: E402
 from latens.train.options import Options  # noqa: E402
 from latens.train.parallel import Share  # noqa: E402
 from latens.train.stream import Crops, Stream  # noqa: E402
@@ -81,7 +85,62 @@ def test_batches_hold_a_share_of_the_crops(folder: Path, workers: int) -> None:
     assert len({int(crop[0, 0, 0]) for batch in batches for crop in batch}) > 4
 
 
-def test_nothing_usable_is_an_error(folder: Path) -> None:
+@pytest.mark.parametrize(("height", "width"), [(34, 36), (32, 32)])
+def test_crops_come_from_all_positions_in_eight_orientations(tmp_path: Path, height: int, width: int) -> None:
+    """The second picture is of the crop's size."""
+    rows, columns = np.mgrid[:height, :width].astype(np.uint8)
+    picture = np.stack([rows, columns, np.zeros_like(rows)], -1)
+    Image.fromarray(picture).save(tmp_path / "a.png")
+    places = np.ndindex(height - 31, width - 31)
+    windows = [picture[top : top + 32, left : left + 32] for top, left in places]
+    turned = {np.rot90(one, k).tobytes() for window in windows for one in (window, window[::-1]) for k in range(4)}
+    assert len(turned) == 8 * (height - 31) * (width - 31)
+    crops = Crops([str(tmp_path / "a.png")], 32, (0, 0), buffer=0)
+    assert {crop.numpy().tobytes() for crop in islice(crops, 12 * len(turned))} == turned
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no signals to send")
+def test_readers_leave_signals_to_the_training_process(folder: Path) -> None:
+    streamed = Stream([str(folder / "{0..3}.tar")], 32, 2)
+    streamed.batch(2, 32, 0, 0)
+    for reader in streamed._crops._workers:  # type: ignore[union-attr]
+        for name in stream.ENDINGS:
+            os.kill(reader.pid, getattr(signal, name))
+    assert all(len(streamed.batch(2, 32, 0, step)) == 2 for step in range(20))  # far more than wait already
+
+
+def test_what_is_looked_at_of_a_stream_is_the_centre_of_large_pictures(tmp_path: Path) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (602, 40, 3), np.uint8)
+    Image.fromarray(picture).save(tmp_path / "a.png")
+    (kept,) = Stream([tmp_path], 32).some(400).pictures
+    assert np.array_equal(kept, picture[45:557]) and kept.base is None
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds of each pause, none of which is waited for."""
+    found: list[float] = []
+    monkeypatch.setattr(stream, "time", SimpleNamespace(sleep=found.append))
+    return found
+
+
+def test_a_source_that_goes_away_ends_the_run(monkeypatch: pytest.MonkeyPatch, pauses: list[float]) -> None:
+    """It is there, away for two epochs, there again, and away for good."""
+    there = [True, False, False, True, *[False] * stream.PATIENCE]
+
+    def usable(*_: object) -> Iterator[np.ndarray]:
+        if there.pop(0):
+            yield np.zeros((32, 32, 3), np.uint8)
+
+    monkeypatch.setattr(stream, "usable", usable)
+    crops = iter(Crops(["a.tar"], 32, (0, 0), buffer=0))
+    assert len([next(crops), next(crops)]) == 2 and len(pauses) == 2
+    with pytest.raises(TrainingError, match="no usable picture in 3 epochs: what it read before is gone"):
+        next(crops)
+    assert not there and pauses == [stream.PAUSE] * 4
+
+
+def test_nothing_usable_is_an_error(folder: Path, pauses: list[float]) -> None:
     with pytest.raises(TrainingError, match="no usable pictures of 64 pixels and more in 4 shards"):
         Stream([folder], 64)
     with pytest.raises(TrainingError, match="reader 5 of 6 found no usable picture"):

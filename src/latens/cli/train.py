@@ -10,10 +10,14 @@ from typing import Annotated
 
 import typer
 
+from latens.cli.options import check_range
 from latens.errors import MissingExtraError, UsageError
 
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
-OF_A_SLICE = {"data", "resume", "steps", "time_limit", "storage", "device", "compiled", "threads", "quiet"}
+OF_A_SLICE = {
+    *("data", "validate", "resume", "steps", "time_limit", "storage", "workers"),
+    *("device", "compiled", "threads", "quiet"),
+}
 
 
 def seconds(text: str) -> float:
@@ -35,16 +39,18 @@ def sizes(words: list[str]) -> dict[str, int | str]:
     return pairs
 
 
-def fixed(context: typer.Context) -> list[str]:
-    """The words on the command line that a run keeps from its beginning, as they are spelt there."""
-    given = context.command.params
-    named = (p for p in given if p.name is not None and p.name not in OF_A_SLICE)
-    return [p.opts[0] for p in named if context.get_parameter_source(p.name).name == "COMMANDLINE"]  # type: ignore
+def given(context: typer.Context) -> dict[str, str]:
+    """What was said on the command line: parameters, and how they are spelt there."""
+    words = {p.name: p.opts[0] for p in context.command.params if p.name is not None}
+    sources = {name: context.get_parameter_source(name) for name in words}
+    return {name: words[name] for name, source in sources.items() if source and source.name == "COMMANDLINE"}
 
 
 def train(
     context: typer.Context,
-    model: Annotated[str, typer.Argument(help="Which model to train.")] = "balle2017",
+    model: Annotated[
+        str, typer.Argument(help="balle2017, balle2018, minnen2018, latens or latens-fast.")
+    ] = "balle2017",
     data: Annotated[
         list[str] | None,
         typer.Option("--data", help="Folder, tar shards (also shard-{00..06}.tar) or URL; repeatable."),
@@ -60,16 +66,19 @@ def train(
     priors_from: Annotated[
         Path | None, typer.Option("--priors-from", help="Probability networks from there, transforms from --from.")
     ] = None,
-    lmbda: Annotated[float, typer.Option("--lambda", help="Weight of the MSE (0..255) or 1 - MS-SSIM.")] = 0.0067,
+    lmbda: Annotated[
+        float,
+        typer.Option("--lambda", help="Weight of the distortion: of the MSE of 8-bit values, or of 1 - MS-SSIM."),
+    ] = 0.0067,
     lowest_lmbda: Annotated[
         float, typer.Option("--lowest-lambda", help="Of the lowest level, where --lambda is the highest one's.")
     ] = 0.0015,
     metric: Annotated[str, typer.Option(help="mse or ms-ssim.")] = "mse",
-    steps: Annotated[int | None, typer.Option(help="Steps of the whole run. [default: 10000]")] = None,
+    steps: Annotated[int | None, typer.Option(help="Steps of the whole run. Default: 10000.")] = None,
     time_limit: Annotated[str | None, typer.Option(help="Stop this slice after 9m, 1.5h ...")] = None,
     size: Annotated[
         list[str] | None,
-        typer.Option(help="A size of the model, such as M=192; repeatable. [default: those of --from]"),
+        typer.Option(help="A size of the model, such as M=192; repeatable. Default: those of --from."),
     ] = None,
     batch: Annotated[int, typer.Option(help="Crops a step.")] = 8,
     crop: Annotated[int, typer.Option(help="Their side; below 256 hyper-networks see borders only.")] = 256,
@@ -128,8 +137,18 @@ def train(
         raise UsageError("give either --out (a new run's folder) or --resume (the run to go on with)")
     if priors_from is not None and source is None:
         raise UsageError("--priors-from needs --from, the run whose transforms they are to fit")
-    if resume is not None and (kept := fixed(context)):
+    said = given(context)
+    kept = [word for name, word in said.items() if name not in OF_A_SLICE]
+    if resume is not None and kept:
         raise UsageError(f"--resume goes on with what {resume} began with, and cannot take {', '.join(kept)}")
+    for name, heard, rule in (
+        ("start", source is None or start != "random", "--start random cannot be given with --from"),
+        ("weight_decay", optimiser == "adamw", "--weight-decay needs --optimiser adamw"),
+        ("workers", stream or resume is not None, "--workers needs --stream"),
+    ):
+        if name in said and not heard:
+            raise UsageError(rule)
+    check_range("threads", threads, 0)
     limit = seconds(time_limit) if time_limit else None
     try:
         import torch
@@ -144,7 +163,10 @@ def train(
         torch.set_num_threads(threads)
     place, backend = run.device_named(device), "inductor" if compiled else ""
     if resume is not None:
-        engine = run.resume(resume, place, steps, tuple(data or ()), quiet, backend)
+        engine = run.resume(
+            resume, place, steps, tuple(data or ()), quiet, backend, tuple(validate or ()),
+            workers if "workers" in said else None,
+        )  # fmt: skip
     else:
         assert out is not None
         others = [other for other in (priors_from, source) if other is not None]
@@ -157,7 +179,9 @@ def train(
             hyper_lr=hyper_lr, norm_lr=norm_lr, gain_lr=gain_lr, density_lr=density_lr,
             lowest_lmbda=lowest_lmbda, only=only, optimiser=optimiser, weight_decay=weight_decay,  # type: ignore[arg-type]
             stream=stream, workers=workers, precision=run.precision_named(precision, place),
-        )  # fmt: skip
+        ).check()  # fmt: skip
+        if "lowest_lmbda" in said and options.build().levels == 1:
+            raise UsageError("--lowest-lambda needs a model of several levels, such as --size levels=8")
         engine = run.begin(out, options, place, source, quiet, backend, priors_from)
     result = run.train(engine, limit, storage)  # type: ignore[arg-type]
     if engine.processes.first:

@@ -95,15 +95,24 @@ def begin_closed_form(module: Trainable, x: Tensor, lmbdas: tuple[float, ...]) -
     """The best linear transform code, with priors and hyper-networks fitted to its latents on pictures x.
 
     With several levels, the code is the best one of the middle lambda, and gains make it those of the others.
+
+    Raises:
+        TrainingError: there is nothing in the pictures to fit anything to
     """
     networks, priors = module.networks, module.priors
     prior: Any = priors["y"] if "y" in module.model.priors() else None
     middle = math.sqrt(lmbdas[0] * lmbdas[-1])
-    closed_form(networks["g_a"], networks["g_s"], prior, x, middle)  # type: ignore[arg-type]
-    if module.gains is not None:
-        module.gains.start((torch.tensor(lmbdas) / middle).sqrt())
-    if "h_a" in networks:
-        start_hyper(module, x[:FEW])
+    try:
+        closed_form(networks["g_a"], networks["g_s"], prior, x, middle)  # type: ignore[arg-type]
+        if module.gains is not None:
+            module.gains.start((torch.tensor(lmbdas) / middle).sqrt())
+        if "h_a" in networks:
+            start_hyper(module, x[:FEW])
+    except torch.linalg.LinAlgError as error:  # type: ignore[attr-defined]
+        raise TrainingError(
+            f"pictures spread by {float(x.std((0, 2, 3)).max()):.2g} of their range, and must vary more for the "
+            "closed-form start: --start random begins without it"
+        ) from error
     start_context(module, x)
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from latens.errors import TrainingError
+from latens.errors import DiskFullError, TrainingError
+
+NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class Effort(NamedTuple):
@@ -52,10 +57,38 @@ class Average:
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
-    """Write atomically: an interrupted save leaves the previous checkpoint."""
+    """Write atomically: an interrupted save leaves the previous checkpoint.
+
+    Raises:
+        DiskFullError: no space is left
+        TrainingError: it cannot be written for another reason
+    """
     temporary = path.with_suffix(".tmp")
-    torch.save(state, temporary)
-    os.replace(temporary, path)
+    try:
+        torch.save(state, temporary)
+        os.replace(temporary, path)
+    except (OSError, RuntimeError) as error:  # PyTorch's writer does not say what the system told it
+        needed = _size(state)
+        full = _is_full(error, path.parent, needed)
+        temporary.unlink(missing_ok=True)
+        if full:
+            raise DiskFullError(f"cannot write {path}: it takes {needed} bytes, and no space is left") from error
+        raise TrainingError(f"cannot write {path}: {error}") from error
+
+
+def _is_full(error: Exception, folder: Path, needed: int) -> bool:
+    """Whether a file could not be written for want of space."""
+    if isinstance(error, OSError):
+        return error.errno in NO_SPACE
+    return folder.is_dir() and shutil.disk_usage(folder).free < needed
+
+
+def _size(state: Any) -> int:
+    """The bytes of all tensors in nested containers."""
+    if isinstance(state, Tensor):
+        return state.numel() * state.element_size()
+    parts = state.values() if isinstance(state, Mapping) else state if isinstance(state, list | tuple) else ()
+    return sum(_size(part) for part in parts)
 
 
 def load(path: Path, device: torch.device) -> dict[str, Any]:

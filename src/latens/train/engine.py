@@ -28,7 +28,7 @@ from latens.train.optimisers import optimiser
 from latens.train.options import Options, learning_rate
 from latens.train.parallel import Processes
 from latens.train.plain import painted
-from latens.train.stream import Stream
+from latens.train.stream import ENDINGS, Stream
 from latens.train.variable_rate import spread
 
 FITTING_TILES = 120  # pictures behind the closed-form start
@@ -153,8 +153,7 @@ class Engine:
         A signal or the end of the time in any process ends the slice of all, after the same step.
         """
         began, before = time.monotonic(), self.seconds
-        talking = Log(self.run, self.options.steps, self.step, self.quiet) if self.processes.first else Silence()
-        with self._alone(), _stoppable() as stop, talking as log:
+        with self._alone(), _stoppable() as stop, self._talking() as log:
             sums, counted, missed = torch.zeros(3, device=self.device), 0, self.skipped
             since = saved = time.monotonic()
             while self.step < self.options.steps:
@@ -183,7 +182,10 @@ class Engine:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Keep other processes than those of this run out of its folder, or a TrainingError in all of them."""
+        """Keep other processes than those of this run out of its folder, or a TrainingError in all of them.
+
+        Once that is so, the options are written there: a resumed run's may be others than before.
+        """
         with ExitStack() as held:
 
             def take() -> None:
@@ -191,9 +193,14 @@ class Engine:
                 if found is None:
                     raise TrainingError(f"{self.run} is being trained by another process")
                 held.enter_context(found)
+                self.options.save(self.run / "options.json")
 
             self.processes.from_first(take)
             yield
+
+    def _talking(self) -> Silence:
+        first = self.processes.first
+        return Log(self.run, self.options.steps, self.step, self.quiet) if first else Silence()
 
     def _keep(self, log: Silence) -> None:
         self.save()
@@ -263,13 +270,18 @@ def _figures(means: Tensor) -> dict[str, float]:
 
 @contextmanager
 def _stoppable() -> Iterator[list[int]]:
-    """A list that fills when SIGINT or SIGTERM arrives, so that the loop can end after its step."""
+    """A list that fills when one of `ENDINGS` arrives, so that the loop can end after its step."""
     stop: list[int] = []
 
     def note(number: int, _frame: FrameType | None) -> None:
         stop.append(number)
 
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    known = {name: getattr(signal, name) for name in ENDINGS if hasattr(signal, name)}
+    numbers = [
+        number for name, number in known.items()
+        if name != "SIGHUP" or signal.getsignal(number) is not signal.SIG_IGN  # as nohup wants it
+    ]  # fmt: skip
+    before = {number: signal.signal(number, note) for number in numbers}
     try:
         yield stop
     finally:

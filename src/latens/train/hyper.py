@@ -22,6 +22,7 @@ from torch.nn import functional as F
 
 from latens.entropy.order import evened
 from latens.entropy.scales import COUNT, SMALLEST, STEP
+from latens.errors import TrainingError
 from latens.train.closed_form import fit_conv
 from latens.train.gaussian import GaussianConditional
 from latens.train.noise import Trainable
@@ -122,7 +123,11 @@ def _side(last: Any, latents: int) -> int:
 
 @torch.no_grad()
 def start_hyper(module: Trainable, x: Tensor) -> None:
-    """Set the hyper-networks and z's prior from pictures x (B, 3, H, W); g_a is taken as it is."""
+    """Set the hyper-networks and z's prior from pictures x (B, 3, H, W); g_a is taken as it is.
+
+    Raises:
+        TrainingError: z is the same everywhere, as in one small picture or one of one colour
+    """
     networks = module.networks
     y = module.latents(x)
     h_a, h_s = networks["h_a"], networks["h_s"]
@@ -134,6 +139,11 @@ def start_hyper(module: Trainable, x: Tensor) -> None:
     last.bias[COMPONENTS:].mul_(QUIET)
     z = h_a(y)
     unit = float(z.square().mean((0, 2, 3)).max().sqrt())
+    if unit == 0:
+        raise TrainingError(
+            "z is the same everywhere in these pictures, and must vary for the closed-form start: "
+            "more pictures, or --start random"
+        )
     half = (len(x) + 1) // 2
     judges = slice(half if len(x) > 1 else 0, None)  # a spread is judged by pictures that it was not fitted to
     density: Any = module.priors["z"]

@@ -1,7 +1,7 @@
 """What an optimiser knows of parameters, by their names: so that a run that begins from another one keeps it.
 
-Adam without its averages takes steps of full size in directions of one batch: a run of the default codec was 10000
-steps in getting back to where it had begun, one that kept them lost nothing (training/LOG.md).
+Adam without its averages takes steps of full size in directions of one batch. What a new start costs beside that
+is the learning rate's affair: one well above the last run's undoes what that gained (training/LOG.md).
 """
 
 from __future__ import annotations

@@ -14,6 +14,8 @@ from latens.train.data import to_input
 from latens.train.noise import Trainable
 from latens.train.variable_rate import spread
 
+FEWEST = 16  # tiles of a model of several levels
+
 
 class Observer:
     """A channel over PyTorch that rounds, and remembers symbols and what networks were given.
@@ -96,8 +98,8 @@ class Counting(Encode):
 
 @torch.no_grad()
 def observe(module: Trainable, tiles: Tensor, batch: int = 16) -> Iterator[Observer]:
-    """The model played over uint8 tiles (n, H, W, 3), batch by batch."""
-    for part in torch.split(tiles, batch):
+    """The model played over uint8 tiles (n, H, W, 3), batch by batch; few of them again, at other levels."""
+    for part in torch.split(_enough(tiles, module.model.levels), batch):
         observer = Observer(module, (part.shape[1], part.shape[2]))
         module.model.code(module.latents(to_input(part)), observer)
         yield observer
@@ -117,7 +119,14 @@ def count(
 
     others = {name: in_numpy(network) for name, network in module.by_name().items() if name not in exact}
     channel = Counting(priors, (tiles.shape[1], tiles.shape[2]), {**others, **exact})
+    tiles = _enough(tiles, module.model.levels)
     levels = spread(len(tiles), module.model.levels)
     for tile, level in zip(tiles, levels, strict=True):
         module.model.code(module.latents(to_input(tile[None]), level[None]).numpy(), channel)
     return channel.counts
+
+
+def _enough(tiles: Tensor, levels: int) -> Tensor:
+    """The tiles, repeated where a model has several levels and they are too few to meet them all."""
+    least = max(FEWEST, 2 * levels) if levels > 1 else 1
+    return tiles.repeat(-(-least // len(tiles)), 1, 1, 1) if len(tiles) < least else tiles

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from latens import lock
-from latens.errors import ExistsError, TrainingError
+from latens.errors import ExistsError, TrainingError, UsageError
 from latens.train.engine import Engine
 from latens.train.options import Options, Precision, Storage
 from latens.train.parallel import Processes
@@ -22,10 +22,17 @@ def device_named(name: str) -> torch.device:
     """``auto`` takes a GPU where there is one."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    rule = f"device is {name!r}, and must be auto, cpu or cuda"
     try:
-        return torch.device(name)
+        device = torch.device(name)
     except RuntimeError as error:
-        raise TrainingError(f"device is {name!r}, and must be auto, cpu or cuda: {error}") from error
+        raise TrainingError(f"{rule}: {error}") from error
+    if device.type not in ("cpu", "cuda"):
+        raise TrainingError(rule)
+    found = torch.cuda.device_count() if device.type == "cuda" else 0
+    if device.type == "cuda" and (device.index or 0) >= found:
+        raise TrainingError(f"device is {name!r}, and PyTorch finds {found} CUDA devices here")
+    return device
 
 
 def precision_named(name: str, device: torch.device) -> Precision:
@@ -88,21 +95,35 @@ def sizes_of(source: Path, model: str) -> dict[str, Any]:
 
 
 def resume(
-    run: Path, device: torch.device, steps: int | None, data: tuple[str, ...], quiet: bool, compiled: str = ""
+    run: Path,
+    device: torch.device,
+    steps: int | None,
+    data: tuple[str, ...],
+    quiet: bool,
+    compiled: str = "",
+    validation: tuple[str, ...] = (),
+    workers: int | None = None,
 ) -> Engine:
-    """Go on with a run; its data may lie elsewhere now, and it may be extended to more steps."""
+    """Go on with a run; pictures may lie elsewhere now, and it may be extended to more steps.
+
+    Nothing is written before the engine trains, which it does if no other process trains this run.
+    """
     processes = Processes(device)
     options = processes.from_first(lambda: Options.load(run / "options.json"))
     if data:
         options = dataclasses.replace(options, data=data)
+    if validation:
+        options = dataclasses.replace(options, validation=validation)
+    if workers is not None:
+        if not options.stream:
+            raise UsageError(f"--workers needs --stream, and {run} began without it")
+        options = dataclasses.replace(options, workers=workers)
     if steps is not None:
         if steps < options.steps:
             raise TrainingError(f"steps is {steps}, and must be at least the run's {options.steps}")
         options = dataclasses.replace(options, steps=steps)
     engine = Engine(run, options.check(), processes, quiet, compiled)
     engine.resume()
-    if processes.first:
-        options.save(run / "options.json")
     return engine
 
 

@@ -12,7 +12,7 @@ import tarfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Self
 
 import numpy as np
 from PIL import Image
@@ -20,6 +20,7 @@ from PIL import Image
 from latens.errors import LatensError, MissingExtraError, TrainingError
 
 SUFFIXES = frozenset({".avif", ".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+DAMAGED = (tarfile.InvalidHeaderError, tarfile.TruncatedHeaderError)  # type: ignore[attr-defined]
 BRACES = re.compile(r"\{([^{}]*)\}")
 
 
@@ -69,6 +70,17 @@ def _kind(name: str) -> str:
     return "shard" if suffix == ".tar" else "picture" if suffix in SUFFIXES else "other"
 
 
+class _Member(tarfile.TarInfo):
+    """A member of a shard. A damaged header is an error; tarfile would take any but the first for the end."""
+
+    @classmethod
+    def fromtarfile(cls, archive: tarfile.TarFile) -> Self:
+        try:
+            return super().fromtarfile(archive)
+        except DAMAGED as error:
+            raise tarfile.ReadError(f"at byte {archive.offset}: {error}") from error
+
+
 @contextmanager
 def _opened(source: str) -> Iterator[IO[bytes]]:
     """The bytes of a file or of a URL, read from front to back; what goes wrong is a TrainingError."""
@@ -103,7 +115,7 @@ def encoded(source: str) -> Iterator[tuple[str, bytes]]:
             if not is_shard:
                 yield source, file.read()
                 return
-            with tarfile.open(fileobj=file, mode="r|") as shard:
+            with tarfile.open(fileobj=file, mode="r|", tarinfo=_Member) as shard:
                 for member in shard:
                     if member.isfile() and _kind(member.name) == "picture":
                         content = shard.extractfile(member)

@@ -8,7 +8,9 @@ which the slice began, and on the number of readers.
 
 from __future__ import annotations
 
+import signal
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
@@ -25,7 +27,9 @@ from latens.train.parallel import ALONE, Share
 from latens.train.sources import decoded, encoded, shards
 
 BUFFER = 500  # crops of one reader: 25 MB if they are 128x128
-PATIENCE = 3  # epochs
+PATIENCE, PAUSE = 3, 20.0  # epochs without a picture, and the seconds between them
+CENTRE = 512  # the side of what `Stream.some` keeps of a picture: a photograph of 12 megapixels has 36 MB
+ENDINGS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")  # ask training to end; schedulers send the last
 LAST = 2**32  # no reader has this number: the order of shards is everyone's
 
 
@@ -47,10 +51,10 @@ class Stream:
         self.some(1)
 
     def some(self, count: int) -> Pictures:
-        """The first ``count`` usable pictures, or all if there are fewer."""
+        """The centres, at most `CENTRE` a side, of the first ``count`` usable pictures, or of all there are."""
         found = []
         for picture in usable(self.shards, self.crop):
-            found.append(picture)
+            found.append(_centre(picture))
             if len(found) == count:
                 break
         if not found:
@@ -64,7 +68,8 @@ class Stream:
         """
         if self._crops is None:
             crops = Crops(self.shards, self.crop, (seed, step), share)
-            self._crops = iter(DataLoader(crops, len(share.indices(size)), num_workers=self.workers))
+            each = len(share.indices(size))
+            self._crops = iter(DataLoader(crops, each, num_workers=self.workers, worker_init_fn=_stay))
         return next(self._crops)
 
 
@@ -91,16 +96,28 @@ class Crops(IterableDataset[Tensor]):
 
     def _pictures(self, reader: int, readers: int) -> Iterator[np.ndarray]:
         whole = len(self.names) >= readers
-        epoch = found = 0
-        while True:
+        epoch = empty = 0  # empty: the last epochs without a picture, one after another
+        while empty < PATIENCE:
+            if empty:
+                time.sleep(PAUSE)
             order = np.random.default_rng((*self.seed, epoch, LAST)).permutation(self.names).tolist()
+            empty += 1
             for number, picture in enumerate(usable(order[reader::readers] if whole else order, self.crop)):
                 if whole or number % readers == reader:
-                    found += 1
+                    empty = 0
                     yield picture
             epoch += 1
-            if epoch >= PATIENCE and not found:
-                raise TrainingError(f"reader {reader} of {readers} found no usable picture: fewer readers would")
+        raise TrainingError(
+            f"reader {reader} of {readers} found no usable picture in {PATIENCE} epochs: "
+            + ("fewer readers would" if epoch == PATIENCE else "what it read before is gone")
+        )
+
+
+def _stay(_worker: int) -> None:
+    """Let a reader leave signals to the training process, which ends its slice and then its readers."""
+    for name in ENDINGS:
+        if hasattr(signal, name):  # Windows lacks two of them
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
 
 
 def usable(names: Iterable[str], smallest: int) -> Iterator[np.ndarray]:
@@ -123,6 +140,12 @@ def usable(names: Iterable[str], smallest: int) -> Iterator[np.ndarray]:
 @cache
 def _tell(what: str) -> None:
     print(f"note: left out: {what}", file=sys.stderr)
+
+
+def _centre(picture: np.ndarray) -> np.ndarray:
+    """A copy of the middle, which does not keep the rest in memory."""
+    top, left = (max(0, side - CENTRE) // 2 for side in picture.shape[:2])
+    return picture[top : top + CENTRE, left : left + CENTRE].copy()
 
 
 def _cut(picture: np.ndarray, crop: int, random: np.random.Generator) -> np.ndarray:
