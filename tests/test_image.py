@@ -155,12 +155,21 @@ def test_captions_in_a_tiff_are_lost_and_said_to_be(pixels: np.ndarray, tag: int
     assert read_picture(saved(Image.fromarray(pixels), "TIFF", tiffinfo=info)).dropped == ("IPTC",)
 
 
-def test_captions_in_a_jpeg_are_lost_and_said_to_be(pixels: np.ndarray) -> None:
-    caption = b"\x1c\x02\x78\x00\x07caption"
-    block = b"Photoshop 3.0\0" + b"8BIM\x04\x04\0\0" + len(caption).to_bytes(4, "big") + caption
+@pytest.mark.parametrize(
+    ("code", "data", "kinds"),
+    [
+        (0x0404, b"\x1c\x02\x78\x00\x08captions", ("IPTC",)),
+        (0x03ED, bytes(16), ()),  # dots an inch
+        (0x040A, bytes(2), ("Photoshop resources",)),
+    ],
+)
+def test_what_photoshop_leaves_in_a_jpeg_is_named(
+    pixels: np.ndarray, code: int, data: bytes, kinds: tuple[str, ...]
+) -> None:
+    block = b"Photoshop 3.0\0" + b"8BIM" + code.to_bytes(2, "big") + bytes(2) + len(data).to_bytes(4, "big") + data
     jpeg = saved(Image.fromarray(pixels), "JPEG")
     marked = jpeg[:2] + b"\xff\xed" + (2 + len(block)).to_bytes(2, "big") + block + jpeg[2:]
-    assert read_picture(marked).dropped == ("IPTC",)
+    assert read_picture(marked).dropped == kinds
 
 
 SRGB = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)

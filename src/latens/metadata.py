@@ -23,9 +23,10 @@ STRUCTURAL_TAGS = frozenset(
     | IPTC
 )
 INFO_KINDS = {  # what Pillow calls the other kinds
-    **{"icc_profile": "ICC profile", "xmp": "XMP", "XML:com.adobe.xmp": "XMP", "photoshop": "IPTC"},
+    **{"icc_profile": "ICC profile", "xmp": "XMP", "XML:com.adobe.xmp": "XMP"},
     **{"comment": "comment", "mp": "further pictures"},
 }
+CAPTIONS, DENSITY = 0x0404, 0x03ED  # of the blocks that Photoshop leaves in a JPEG: IPTC, and dots an inch
 STANDARD_GAMMA = 1 / 2.2
 SRGB = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)  # x and y of white, red, green and blue
 SRGB_CICP = b"\x01\x0d"  # primaries and transfer of ITU-T H.273
@@ -36,6 +37,8 @@ def kinds(image: Image.Image, head: bytes) -> tuple[str, ...]:
     found = ["EXIF"] if _has_exif(image) else []
     found += [kind for key, kind in INFO_KINDS.items() if image.info.get(key)]
     found += ["IPTC"] if IPTC & set(getattr(image, "tag_v2", ())) else []
+    blocks = set(image.info.get("photoshop") or ()) - {DENSITY}
+    found += (["IPTC"] if CAPTIONS in blocks else []) + (["Photoshop resources"] if blocks - {CAPTIONS} else [])
     found += ["text"] if set(getattr(image, "text", {})) - set(INFO_KINDS) else []
     gamma = STANDARD_GAMMA if "srgb" in image.info else image.info.get("gamma", STANDARD_GAMMA)
     found += ["gamma"] if abs(gamma - STANDARD_GAMMA) > 1e-3 else []
