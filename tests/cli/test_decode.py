@@ -147,3 +147,10 @@ def test_in_a_folder_the_picture_has_the_name_of_the_file(run, file: Path) -> No
     assert Image.open(folder / "photo.webp").format == "WEBP"
     assert run("decode", file, "-o", folder).status == 0 and Image.open(folder / "photo.png").format == "PNG"
     assert run("decode", file, "-o", folder).status == 1, "it is there"
+
+
+def test_a_dash_is_standard_output_though_a_folder_has_that_name(run, file: Path, monkeypatch) -> None:
+    monkeypatch.chdir(file.parent)
+    (file.parent / "-").mkdir()
+    status, out, _ = run("decode", file, "-o", "-")
+    assert status == 0 and Image.open(io.BytesIO(out)).format == "PNG"

@@ -56,17 +56,22 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     assert [one.name for one in tmp_path.iterdir()] == ["checkpoint.pt"]
 
 
+def stop_half_way(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    """Let PyTorch write a part of what it is to save, and fail."""
+
+    def half(state: object, target: Path) -> None:
+        target.write_bytes(b"half a checkpoint")
+        raise error
+
+    monkeypatch.setattr(torch, "save", half)
+
+
 def test_an_interrupted_save_leaves_the_previous_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "checkpoint.pt"
     checkpoint.save(path, {"step": 3})
-
-    def half(state: object, target: Path) -> None:
-        target.write_bytes(b"half a checkpoint")
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(torch, "save", half)
+    stop_half_way(monkeypatch, KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
         checkpoint.save(path, {"step": 4})
     assert checkpoint.load(path, CPU) == {"step": 3}
@@ -86,12 +91,7 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_previous_one_alone(
 ) -> None:
     path = tmp_path / "checkpoint.pt"
     checkpoint.save(path, {"step": 3})
-
-    def half(state: object, target: Path) -> None:
-        target.write_bytes(b"half a checkpoint")
-        raise error
-
-    monkeypatch.setattr(torch, "save", half)
+    stop_half_way(monkeypatch, error)
     monkeypatch.setattr(checkpoint.shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
     with pytest.raises(kind, match=rf"cannot write .*checkpoint\.pt: .*{said}"):
         checkpoint.save(path, {"step": 4, "module": module(2.5).state_dict(), "history": (1, 2.0)})

@@ -173,20 +173,17 @@ def test_a_run_extended_before_its_decay_is_the_longer_run(tmp_path: Path, optio
         run.resume(tmp_path / "short", CPU, 5, (), quiet=True)
 
 
-SIGNALS = [getattr(signal, name) for name in ENDINGS if hasattr(signal, name)]
-
-
-@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("number", ENDINGS)
 def test_a_signal_ends_the_slice_after_its_step_with_a_checkpoint(
     tmp_path: Path, options: Options, number: int
 ) -> None:
-    handlers = [signal.getsignal(one) for one in SIGNALS]
+    handlers = [signal.getsignal(one) for one in ENDINGS]
     engine = begun(tmp_path / "run", options)
     assert interrupted_after(engine, 3, number) is False
     assert engine.step == 3
     assert torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["step"] == 3
     assert not list((tmp_path / "run").glob("*.tmp"))
-    assert [signal.getsignal(one) for one in SIGNALS] == handlers
+    assert [signal.getsignal(one) for one in ENDINGS] == handlers
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="the platform has no SIGHUP")

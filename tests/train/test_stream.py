@@ -3,7 +3,6 @@
 import dataclasses
 import io
 import os
-import signal
 import tarfile
 from collections.abc import Iterator
 from itertools import islice, pairwise
@@ -104,8 +103,8 @@ def test_readers_leave_signals_to_the_training_process(folder: Path) -> None:
     streamed = Stream([str(folder / "{0..3}.tar")], 32, 2)
     streamed.batch(2, 32, 0, 0)
     for reader in streamed._crops._workers:  # type: ignore[union-attr]
-        for name in stream.ENDINGS:
-            os.kill(reader.pid, getattr(signal, name))
+        for number in stream.ENDINGS:
+            os.kill(reader.pid, number)
     assert all(len(streamed.batch(2, 32, 0, step)) == 2 for step in range(20))  # far more than wait already
 
 

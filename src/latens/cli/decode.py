@@ -1,6 +1,5 @@
 """``latens decode``."""
 
-import os
 import time
 import warnings
 from typing import Annotated
@@ -54,8 +53,7 @@ def decode(
     more = options.running(runtime, threads)
     from latens.image import MetadataWarning, format_named, write_picture
 
-    if out is None or os.path.isdir(out) or out.endswith(("/", os.sep)):
-        out = source.target_for(file, f".{format_named(format or DEFAULT_FORMAT)}", out)
+    out = source.target_for(file, f".{format_named(format or DEFAULT_FORMAT)}", out)
     kind = format_named(format or (DEFAULT_FORMAT if out == output.STANDARD else out))
     output.check_target(out, file, force)
     start = time.perf_counter()
@@ -71,8 +69,7 @@ def decode(
         output.write(out, picture, force)
     seconds = time.perf_counter() - start
     notes = [str(warning.message) for warning in said]
-    for note in () if as_json and out == output.STANDARD else notes:
-        messages.note(note)
+    messages.notes(notes, as_json=as_json, data_on_stdout=out == output.STANDARD)
 
     header = latens.open(data).header
     width, height = image.size

@@ -113,9 +113,7 @@ def encode(
     notes = [dropped_note(dropped, source.name_of(picture))] if dropped else []
     if effort and tuned == "ms-ssim":
         notes.append(f"effort {effort} changes nothing: weights tuned for MS-SSIM are rounded at any effort")
-    if not (as_json and to_stdout):  # standard error is one JSON object then, which has the facts
-        for note in notes:
-            messages.note(note)
+    messages.notes(notes, as_json=as_json, data_on_stdout=to_stdout)
 
     height, width = pixels.shape[:2]
     facts = {

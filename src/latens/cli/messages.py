@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from threading import Event, Thread
 from typing import Any
@@ -27,6 +27,12 @@ def error(message: str) -> None:
 def note(message: str) -> None:
     """Something that the user should know and that is no failure."""
     say(f"note: {message}", "yellow")
+
+
+def notes(texts: Iterable[str], *, as_json: bool, data_on_stdout: bool) -> None:
+    """Of a command that wrote data; silent where standard error is to be one JSON object, which has the facts."""
+    for text in () if as_json and data_on_stdout else texts:
+        note(text)
 
 
 def print_json(value: Any, *, to_stderr: bool = False) -> None:

@@ -45,7 +45,7 @@ def target_for(source: str, suffix: str, out: str | None) -> str:
     """
     if out is None:
         return target_beside(source, suffix)
-    if not os.path.isdir(out):
+    if out == STANDARD or not os.path.isdir(out):
         if out.endswith(("/", os.sep)):
             raise OutputError(f"cannot write {out}: there is no such folder")
         return out

@@ -276,12 +276,10 @@ def _stoppable() -> Iterator[list[int]]:
     def note(number: int, _frame: FrameType | None) -> None:
         stop.append(number)
 
-    known = {name: getattr(signal, name) for name in ENDINGS if hasattr(signal, name)}
-    numbers = [
-        number for name, number in known.items()
-        if name != "SIGHUP" or signal.getsignal(number) is not signal.SIG_IGN  # as nohup wants it
-    ]  # fmt: skip
-    before = {number: signal.signal(number, note) for number in numbers}
+    before = {
+        number: signal.signal(number, note) for number in ENDINGS
+        if number.name != "SIGHUP" or signal.getsignal(number) is not signal.SIG_IGN  # as nohup wants it
+    }  # fmt: skip
     try:
         yield stop
     finally:

@@ -29,7 +29,9 @@ from latens.train.sources import decoded, encoded, shards
 BUFFER = 500  # crops of one reader: 25 MB if they are 128x128
 PATIENCE, PAUSE = 3, 20.0  # epochs without a picture, and the seconds between them
 CENTRE = 512  # the side of what `Stream.some` keeps of a picture: a photograph of 12 megapixels has 36 MB
-ENDINGS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")  # ask training to end; schedulers send the last
+ENDINGS = tuple(  # signals that ask training to end; schedulers send the last, Windows lacks two
+    signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1") if hasattr(signal, name)
+)
 LAST = 2**32  # no reader has this number: the order of shards is everyone's
 
 
@@ -115,9 +117,8 @@ class Crops(IterableDataset[Tensor]):
 
 def _stay(_worker: int) -> None:
     """Let a reader leave signals to the training process, which ends its slice and then its readers."""
-    for name in ENDINGS:
-        if hasattr(signal, name):  # Windows lacks two of them
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    for number in ENDINGS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def usable(names: Iterable[str], smallest: int) -> Iterator[np.ndarray]:
