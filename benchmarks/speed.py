@@ -152,9 +152,6 @@ def ladder(model: str) -> list[tuple[str, float]]:
 def measure(model: str, picture: Path, runs: int, processes: list[Fresh]) -> list[Point]:
     """Every rate point of a model through the library, beside its processes."""
     import latens
-    from latens.cli import share_cores
-
-    share_cores()  # before NumPy is loaded: the library is timed as the command line runs it
     image = Image.open(picture).convert("RGB")
     weights = Path(model) if model.endswith(".ltm") else None
     points = []

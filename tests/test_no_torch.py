@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+TIMEOUT = "OPENBLAS_THREAD_TIMEOUT"
 BLOCKED = (
     "torch", "torchvision", "onnx", "scipy", "tensorboard", "lightning_fabric", "bjontegaard", "pytorch_msssim"
 )  # fmt: skip
@@ -79,6 +80,17 @@ def test_importing_latens_loads_nothing_heavy() -> None:
     loaded = set(result.stdout.split())
     assert "latens" in loaded
     assert not loaded & {*BLOCKED, "onnxruntime", "numpy", "PIL", "constriction", "typer", "rich"}
+
+
+@pytest.mark.parametrize(("given", "found"), [({}, "20"), ({TIMEOUT: "26"}, "26")])
+def test_the_threads_of_blas_are_to_give_cores_back(
+    given: dict[str, str], found: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(TIMEOUT, raising=False)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    result = python(f"import latens, os; print(os.environ[{TIMEOUT!r}])")
+    assert result.stdout.strip() == found, result.stderr
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["train", "--help"]])

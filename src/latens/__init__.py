@@ -9,8 +9,13 @@
 >>> latens.models()                                         # what is shipped, and how good it is
 
 Importing latens is cheap: the codec is loaded when it is first used. PyTorch is never needed here.
+
+After each product the threads of NumPy's OpenBLAS wait for the next with all their might, by default for some
+25 ms, in which ONNX Runtime has one core less. Where latens is imported before NumPy they wait for 2^20 cycles,
+enough from one step of a serial context to the next, unless OPENBLAS_THREAD_TIMEOUT says otherwise.
 """
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from latens.errors import LatensError
@@ -23,6 +28,8 @@ if TYPE_CHECKING:
     from latens.opened import open_file as open
     from latens.targets import encode_to as encode_to
     from latens.weights.shelf import shipped as models
+
+os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "20")  # read by OpenBLAS when it is loaded
 
 __version__ = "0.1.0"
 __all__ = [

@@ -18,6 +18,8 @@ SPLIT: dict[str, Network] = {
     "5x5": (Deconv(3, 16, 5, 2),),
     "3x3": (Deconv(3, 17, 3, 2),),
     "9x9 in steps of 4": (Deconv(2, 16, 9, 4),),
+    "normalised with magnitudes": (Deconv(4, 16, 5, 2), GDN(16, form="absolute")),
+    "normalised at the end": (Deconv(4, 24, 5, 2), GDN(24)),
     "two, and one too narrow": (
         Deconv(4, 24, 5, 2), GDN(24, inverse=True), Deconv(24, 16, 5, 2), GDN(16, inverse=True),
         Deconv(16, 3, 5, 2), Shift(0.5),
@@ -60,8 +62,11 @@ def test_phases_compute_the_sums_of_the_whole(
     split = in_phases(network, graph)
     onnx.checker.check_model(onnx.load_model_from_string(split), full_check=True)
     wide = [layer for layer in network if isinstance(layer, Deconv) and layer.outputs >= 16]
-    narrow = len([layer for layer in network if isinstance(layer, Deconv | GDN)]) - len(wide)
-    assert kinds(split).count("Conv") == sum(layer.stride**2 for layer in wide) + narrow
+    narrow = len([layer for layer in network if isinstance(layer, Deconv)]) - len(wide)
+    normalised = len([layer for layer in network if isinstance(layer, GDN)])  # each after a wide one
+    stride = wide[0].stride
+    assert kinds(split).count("Conv") == stride**2 * (len(wide) + normalised) + narrow
+    assert kinds(split).count("DepthToSpace") == narrow
     x = np.random.default_rng(2).normal(size=(2, network[0].inputs, rows, columns)).astype(np.float32)  # type: ignore[union-attr]
     found = OnnxNetwork(network, graph, 1)(x)
     monkeypatch.setattr(runtime, "in_phases", lambda network, graph: graph)

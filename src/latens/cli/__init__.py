@@ -84,7 +84,6 @@ def start(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command (by default the one on the command line of this process); its exit code."""
     _exit_on_termination()
-    share_cores()
     _print_any_name()
     warnings.filterwarnings("ignore", module="PIL")  # of damaged metadata, which `latens.metadata` finds itself
     try:
@@ -105,15 +104,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         message, status = explain(error)
         messages.error(message)
         return status
-
-
-def share_cores() -> None:
-    """Have NumPy's BLAS give cores back at once; to be called before NumPy is imported.
-
-    After each product its threads would wait for the next with all their might, for some 25 ms, in which ONNX
-    Runtime has one core less: of two, a fifth to a third of its time. 4 is the least it takes.
-    """
-    os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
 
 
 def _print_any_name() -> None:

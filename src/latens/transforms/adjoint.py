@@ -156,6 +156,7 @@ def _deconv(graph: _Graph, layer: Deconv, weight: np.ndarray, bias: np.ndarray, 
     if gains(layer):
         output = f"deconv_{len(graph.nodes)}"
         made = Phases(layer, x, graph.constant(weight), graph.constant(each), output)
+        made.shuffle()
         graph.nodes += made.nodes
         graph.constants += made.constants
         return output

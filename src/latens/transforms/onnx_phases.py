@@ -3,6 +3,10 @@
 A graph holds a `Deconv` as one convolution of all phases and a pixel shuffle (`latens.transforms.onnx_graph`). Its
 kernels are as large as the largest phase's; with 5x5 taps and a stride of 2, 11 of 36 taps are zeros. Here each
 phase has a kernel of the size that it needs, 3x3, 3x2, 2x3 and 2x2. What is stored stays as it is.
+
+A shuffle is slow, value by value, and has the runtime leave the layout in which it convolves. What follows one
+and works position by position, as a GDN does, is therefore done of each phase, and the shuffle then of positions
+with all of their channels at once.
 """
 
 from __future__ import annotations
@@ -10,12 +14,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import product
 
-from latens.transforms.layers import Deconv, Network
+from latens.transforms.layers import GDN, Deconv, Layer, Network
 from latens.transforms.onnx_wire import Attribute, field, fields, integers, node
 
 GRAPH, NODE, INITIALIZER = 7, 1, 5  # fields of a model and of a graph
 INPUT, OUTPUT, KIND = 1, 2, 4  # fields of a node
 STORED = ["Pad", "Reshape", "Slice", "Transpose", "Reshape", "Conv", "DepthToSpace"]  # the nodes of a Deconv
+GDN_NODES = {"squared": 4, "absolute": 3}  # of a GDN's form, those that work on the plane
 LEAST = 16  # outputs: runtimes compute as many at once, and would pad those of each phase
 
 
@@ -25,30 +30,41 @@ def in_phases(network: Network, graph: bytes) -> bytes:
     Raises:
         ValueError, IndexError: not a graph
     """
-    layers = iter([layer for layer in network if isinstance(layer, Deconv) and layer.stride > 1])
+    after = (*network[1:], None)
+    layers = iter([pair for pair in zip(network, after, strict=True) if _upsamples(pair[0])])
     return b"".join(
         field(GRAPH, _split(part.value, layers)) if part.number == GRAPH else part.whole for part in fields(graph)
     )
 
 
-def _split(graph: bytes, layers: Iterator[Deconv]) -> bytes:
+def _upsamples(layer: Layer) -> bool:
+    return isinstance(layer, Deconv) and layer.stride > 1
+
+
+def _split(graph: bytes, layers: Iterator[tuple[Layer, Layer | None]]) -> bytes:
     parts = list(fields(graph))
-    nodes = [part for part in parts if part.number == NODE]
-    kinds = [_texts(part.value, KIND)[0] for part in nodes]
-    out, constants, at = [], [], 0
+    nodes = [part.value for part in parts if part.number == NODE]
+    kinds = [_texts(one, KIND)[0] for one in nodes]
+    out, constants, at = list[bytes](), list[bytes](), 0
     while at < len(nodes):
-        layer = next(layers, None) if kinds[at : at + len(STORED)] == STORED else None
-        if layer is None or not gains(layer):
-            out.append(nodes[at].whole)
+        layer, after = next(layers, (None, None)) if kinds[at : at + len(STORED)] == STORED else (None, None)
+        if not isinstance(layer, Deconv) or not gains(layer):
+            out.append(nodes[at])
             at += 1
             continue
-        pad, *_, conv, shuffle = (part.value for part in nodes[at : at + len(STORED)])
+        pad, *_, conv, shuffle = nodes[at : at + len(STORED)]
         x, _, bias = _texts(conv, INPUT)
         made = Phases(layer, x, _texts(pad, INPUT)[0], bias, _texts(shuffle, OUTPUT)[0])
-        out += [field(NODE, one) for one in made.nodes]
-        constants += [field(INITIALIZER, one) for one in made.constants]
         at += len(STORED)
-    return b"".join([*out, *constants, *(part.whole for part in parts if part.number != NODE)])
+        following = GDN_NODES[after.form] if isinstance(after, GDN) else 0
+        while following:
+            following -= made.follow(nodes[at])
+            at += 1
+        made.shuffle()
+        out += made.nodes
+        constants += [field(INITIALIZER, one) for one in made.constants]
+    rest = (part.whole for part in parts if part.number != NODE)
+    return b"".join([*(field(NODE, one) for one in out), *constants, *rest])
 
 
 def gains(layer: Deconv) -> bool:
@@ -83,6 +99,7 @@ class Phases:
 
     def __init__(self, layer: Deconv, x: str, weight: str, bias: str, output: str) -> None:
         self.name, self.nodes, self.constants = f"{output}_phase", list[bytes](), list[bytes]()
+        self.layer, self.output = layer, output
         stride, pad = layer.stride, layer.kernel // 2
         once = self._cut(bias, [0], [layer.outputs * stride**2], [0], [stride**2])
         found = []
@@ -96,8 +113,41 @@ class Phases:
                     kernel_shape=[len(down), len(right)],
                 )
             )  # fmt: skip
-        whole = self._node("Concat", found, axis=1)
-        self.nodes.append(node("DepthToSpace", [whole], output, blocksize=stride, mode="DCR"))
+        self.phases = {output: found}  # what a name of the whole is of each
+
+    def follow(self, node: bytes) -> bool:
+        """Take in a node that comes after: done of each phase, if it works on what they give."""
+        parts = list(fields(node))
+        if not any(part.number == INPUT and part.value.decode() in self.phases for part in parts):
+            self.nodes.append(node)
+            return False
+        (self.output,) = _texts(node, OUTPUT)
+        made = [f"{self.output}_{number}" for number in range(self.layer.stride**2)]
+        self.phases[self.output] = made
+        for number in range(len(made)):
+            own = {name: names[number] for name, names in self.phases.items()}
+            self.nodes.append(
+                b"".join(
+                    field(part.number, own.get(part.value.decode(), part.value))
+                    if part.number in (INPUT, OUTPUT)
+                    else part.whole
+                    for part in parts
+                )
+            )
+        return True
+
+    def shuffle(self) -> None:
+        """Put the phases in their places: (B, H, W, phases, C) -> (B, C, stride * H, stride * W)."""
+        stride, channels = self.layer.stride, self.layer.outputs
+        found = self.phases[self.output]
+        sides = self._node("Shape", [found[0]])
+        sides = self._node("Gather", [sides, self._constant([0, 2, 3, 1])], axis=0)
+        sides = self._node("Mul", [sides, self._constant([1, stride, stride, 1])])
+        whole = self._node("Transpose", [self._node("Concat", found, axis=1)], perm=[0, 2, 3, 1])
+        rows = self._node("Reshape", [whole, self._constant([0, 0, 0, stride, stride * channels])])
+        rows = self._node("Transpose", [rows], perm=[0, 1, 3, 2, 4])
+        whole = self._node("Reshape", [rows, sides])
+        self.nodes.append(node("Transpose", [whole], self.output, perm=[0, 3, 1, 2]))
 
     def _node(self, kind: str, inputs: list[str], **attributes: Attribute) -> str:
         output = f"{self.name}_{len(self.nodes)}"
