@@ -15,9 +15,9 @@ class Asked:
     def __init__(self) -> None:
         self.times = 0
 
-    def __call__(self, x: np.ndarray) -> np.ndarray:
+    def __call__(self, *given: np.ndarray) -> np.ndarray:
         self.times += 1
-        return x + self.times
+        return given[-1] + self.times
 
 
 def test_an_equal_input_is_answered_from_memory_and_another_is_not() -> None:
@@ -30,6 +30,15 @@ def test_an_equal_input_is_answered_from_memory_and_another_is_not() -> None:
     assert h_s(x)[0, 1, 2, 2] == 3 and network.times == 2
     with pytest.raises(ValueError, match="read-only"):
         first[0] = 5
+
+
+def test_of_several_inputs_each_counts() -> None:
+    network = Asked()
+    refine0 = Recalling({"refine0": network})["refine0"]
+    one, other = np.zeros(3), np.ones(3)
+    first = refine0(one, other)
+    assert refine0(np.zeros(3), np.ones(3)) is first
+    assert refine0(other, other)[0] == 3 and refine0(other, one)[0] == 3 and network.times == 3
 
 
 def test_large_answers_and_other_networks_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:

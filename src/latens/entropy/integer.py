@@ -186,7 +186,8 @@ class IntegerNetwork:
             kernel = self.integers[0].kernel.reshape(-1, masked.outputs)
             return self.concluded((seen.reshape(len(seen), -1) @ kernel)[:, None], None)
         if len(inputs) > 1:  # joined where their channels stand together
-            first = np.concatenate([one[0].transpose(1, 2, 0) for one in inputs], 2).transpose(2, 0, 1)[None]
+            planes = [one[0].transpose(1, 2, 0) for one in inputs]
+            first = np.ascontiguousarray(np.concatenate(planes, 2)).transpose(2, 0, 1)[None]
         return in_strips(self.network, self._run, first)
 
     def _run(self, x: np.ndarray) -> np.ndarray:

@@ -140,6 +140,7 @@ class Latens(Model):
     def code(self, y: Any, channel: Channel) -> Any:
         m, networks = self.M, channel.networks
         y = None if y is None else evened(y)
+        latents = None if y is None else squares(y)
         z_hat = channel.factorised(None if y is None else networks["h_a"](y), "z", stride=HYPER)
         rows, columns = channel.grid(SQUARE)
         psi = networks["h_s"](z_hat)[:, :, :rows, :columns]
@@ -148,9 +149,9 @@ class Latens(Model):
         found: list[Any] = []
         for name, part in zip(self._refinements(), order, strict=True):
             predicted = networks[name](psi[:, part], psi[:, 4 * m + part], *found)
-            latents = None if y is None else squares(y)[:, part]
             parameters = Parameters(predicted[:, :m], predicted[:, m:])
-            found.append(channel.gaussian(latents, "y", parameters, inside[part % 4]))
+            own = None if latents is None else latents[:, part]
+            found.append(channel.gaussian(own, "y", parameters, inside[part % 4]))
         y_hat = unsquared(channel.joined(found)[:, np.argsort(np.concatenate(order))])
         height, width = channel.grid(LATENT)
         return y_hat[:, :, :height, :width]
