@@ -13,7 +13,8 @@ are decoded for ever.
 The first form exports each run, stored in the smallest way that costs less than 0.1 % of the Lagrangian on the
 held-out pictures; where a factorised prior has latents that are not used, without them. Qualities 0..100 are
 divided evenly among the runs, the lowest rate first. The second form copies the Kodak figures of the shipped
-weights.
+weights. --restore stores the float networks of a model's shipped weights again, --recount counts the tables of
+their conditional priors again.
 """
 
 from __future__ import annotations
@@ -24,26 +25,29 @@ import math
 import tempfile
 from collections.abc import Callable
 from fractions import Fraction
-from functools import reduce
+from functools import partial, reduce
 from pathlib import Path
 
 import numpy as np
 import torch
 
 import latens
+from latens.coding import Tables
 from latens.metrics import ms_ssim
 from latens.systems import MODELS
 from latens.train import checkpoint
 from latens.train.data import Pictures, to_input
-from latens.train.export import export, graphs
+from latens.train.export import COUNTED, export, graphs
 from latens.train.noise import Trainable
+from latens.train.observe import count_shipped
 from latens.train.options import Options
 from latens.train.prune import most_used, prune, usage
 from latens.train.restore import restore
+from latens.train.tables import of_conditionals
 from latens.transforms import macs_per_pixel, parameters
 from latens.transforms.cost import scale_after
 from latens.transforms.gains import lambda_of, level_of
-from latens.weights.package import load, pack
+from latens.weights.package import as_members, load, pack
 from latens.weights.package import retire as put_away
 from latens.weights.shelf import LADDER, TUNED, TUNES, RatePoint
 
@@ -122,6 +126,11 @@ def ship_run(run: Path, tiles: torch.Tensor, held_out: list[np.ndarray], target:
     }
 
 
+def counting_tiles(data: list[Path]) -> torch.Tensor:
+    """uint8 (n, 512, 512, 3)."""
+    return Pictures.load(data, 512).some(400).tiles(512)
+
+
 def ship(runs: list[Path], data: list[Path], validate: list[Path], keep: bool) -> None:
     """Export the runs of one model and metric, and write its card."""
     runs = sorted(runs, key=lambda run: Options.load(run / "options.json").lmbda)
@@ -131,7 +140,7 @@ def ship(runs: list[Path], data: list[Path], validate: list[Path], keep: bool) -
     ((name, metric),) = kinds
     model, tune = MODELS[name], TUNED[metric]
     suffix = "" if tune == TUNES[0] else f"-{tune}"
-    tiles = Pictures.load(data, 512).some(400).tiles(512)
+    tiles = counting_tiles(data)
     held_out = [array for array in Pictures.load(validate, 256).pictures][::3]
     folder = SHELF / model.id
     folder.mkdir(parents=True, exist_ok=True)
@@ -177,17 +186,27 @@ def retired(folder: Path, tune: str) -> list[dict]:
     return leaving
 
 
-def store_again(model: str, data: list[Path], keep: bool) -> None:
-    """`restored`, for all shipped weights of a model; their Kodak figures are to be measured again."""
+def recounted(path: Path, tiles: torch.Tensor) -> bytes:
+    """Count the tables of an .ltm file's conditional priors again, as `export` would now; the new fingerprint."""
+    weights = load(path)
+    counted = partial(count_shipped, weights, tiles[:COUNTED])
+    priors, found = of_conditionals(weights.model, weights.priors, counted)
+    tables = dict(enumerate(map(weights.tables.table, range(len(weights.tables)))))
+    first = min(priors[name].first for name in weights.model.conditional())
+    arrays = Tables.stack((tables | dict(enumerate(found, first))).values()).to_arrays()
+    return pack(path, {**weights.card, "priors": priors}, {**weights.members, **as_members(arrays)})
+
+
+def again(model: str, how: Callable[[Path, torch.Tensor], bytes], tiles: torch.Tensor, keep: bool) -> None:
+    """`restored` or `recounted`, for a model's shipped weights; their Kodak figures are to be measured again."""
     path = SHELF / model / "card.json"
     card = json.loads(path.read_text(encoding="utf-8"))
     if keep:
         for tune in TUNES:
             card["retired"] = [*card.get("retired", []), *retired(path.parent, tune)]
-    tiles = Pictures.load(data, 256).tiles(256)
     for point in card["points"]:
         target = SHELF / model / f"{point['name']}.ltm"
-        point["fingerprint"] = restored(target, tiles).hex()
+        point["fingerprint"] = how(target, tiles).hex()
         print(target.name, point["bytes"], "->", target.stat().st_size)
         point["bytes"] = target.stat().st_size
     path.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -218,11 +237,14 @@ if __name__ == "__main__":
     parser.add_argument("--validate", action="append", type=Path, default=[])
     parser.add_argument("--measured", type=Path)
     parser.add_argument("--restore", metavar="MODEL")
+    parser.add_argument("--recount", metavar="MODEL")
     parser.add_argument("--retire", action="store_true")
     given = parser.parse_args()
     if given.runs:
         ship(given.runs, given.data, given.validate, given.retire)
     if given.restore:
-        store_again(given.restore, given.data, given.retire)
+        again(given.restore, restored, Pictures.load(given.data, 256).tiles(256), given.retire)
+    if given.recount:
+        again(given.recount, recounted, counting_tiles(given.data), given.retire)
     if given.measured:
         enter(given.measured)

@@ -99,9 +99,9 @@ class Recording(Noise):
     def _noisy(self, y):
         return y
 
-    def gaussian(self, y, prior, parameters, inside=None):
+    def gaussian(self, y, prior, parameters, inside=None, *, adaptive=False):
         self.predicted.append(parameters)
-        return super().gaussian(y, prior, parameters, inside)
+        return super().gaussian(y, prior, parameters, inside, adaptive=adaptive)
 
 
 def predictions(module: Trainable, y, z) -> list:
@@ -248,8 +248,8 @@ def test_positions_beyond_the_picture_cost_nothing(trained: Trainable, channel: 
         played = channel(trained.priors, noise, networks=trained.by_name(), size=(176, 176))
         seen = played.gaussian
 
-        def spoilt(y, prior, parameters, inside=None, seen=seen, edge=edge):
-            return seen(torch.where(torch.from_numpy(inside), y, edge * y), prior, parameters, inside)
+        def spoilt(y, prior, parameters, inside=None, seen=seen, edge=edge, **named):
+            return seen(torch.where(torch.from_numpy(inside), y, edge * y), prior, parameters, inside, **named)
 
         played.gaussian = spoilt
         with torch.no_grad():

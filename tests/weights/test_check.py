@@ -44,6 +44,7 @@ def changed(members: Members, change: Callable[[dict[str, Any]], object], **othe
         (lambda card: card["priors"]["z"][1][-1][1].append(-1), "with thresholds"),
         (lambda card: card["priors"]["y"][1][0].__setitem__(0, 63), "prior y has 63 channels, and must have 64"),
         (lambda card: card["priors"]["y"][1][0][1].append(4), "prior y is conditional"),
+        (lambda card: card["priors"]["y"].append([0] * 64), "must expect 64 from 0 to 16320, if it is"),
         (lambda card: card["lmbdas"].pop(), "must be one for each of 8 levels"),
         (lambda card: card.pop("lmbdas"), "must be one for each of 8 levels"),
         (lambda card: card["lmbdas"].__setitem__(0, 0), "a lambda is 0, and must be a number above 0"),

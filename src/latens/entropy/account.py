@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from latens.coding.cost import bits
+from latens.entropy.adaptive import LATTICES, WHOLE
 from latens.entropy.channels import Decode, Encode, Parameters, _Coding
 
 
@@ -30,11 +31,19 @@ class _Accounting(_Coding):
         return arrived
 
     def gaussian(
-        self, y: np.ndarray | None, prior: str, parameters: Parameters, inside: np.ndarray | None = None
+        self,
+        y: np.ndarray | None,
+        prior: str,
+        parameters: Parameters,
+        inside: np.ndarray | None = None,
+        *,
+        adaptive: bool = False,
     ) -> np.ndarray:
-        arrived = super().gaussian(y, prior, parameters, inside)
+        arrived = super().gaussian(y, prior, parameters, inside, adaptive=adaptive)
         cost = np.zeros(arrived.shape)
-        cost[np.broadcast_to(True if inside is None else inside, cost.shape)] = np.concatenate(self._pass)
+        coded = np.broadcast_to(True if inside is None else inside, cost.shape)
+        for at, part in zip(WHOLE if len(self._pass) == 1 else LATTICES, self._pass, strict=True):
+            cost[:, :, *at][coded[:, :, *at]] = part
         self._enter(cost)
         return arrived
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
+from latens.entropy.adaptive import Adaptive
 from latens.errors import WeightsError
 
 if TYPE_CHECKING:  # the training channel needs no entropy coder
@@ -51,11 +52,14 @@ class Channel(Protocol):
     def factorised(self, y: Any, prior: str, *, stride: int) -> Any:
         """Independent latents with one table per channel: (B, C, H/stride, W/stride)."""
 
-    def gaussian(self, y: Any, prior: str, parameters: Parameters, inside: Any = None) -> Any:
+    def gaussian(
+        self, y: Any, prior: str, parameters: Parameters, inside: Any = None, *, adaptive: bool = False
+    ) -> Any:
         """Latents that are independent given predicted ``parameters`` of their shape.
 
         With ``inside``, bool (C, H, W), the others are not coded: they are beyond the picture, and arrive as
-        the mean.
+        the mean. Of ``adaptive`` calls of one prior and shape, coding corrects the scales by what came before
+        (`latens.entropy.adaptive`), if the prior's tables say what is expected.
         """
 
     def joined(self, parts: Sequence[Any]) -> Any:
@@ -84,10 +88,14 @@ class Group(NamedTuple):
 
 
 class PriorTables(NamedTuple):
-    """Where a prior's tables stand among a model's: from ``first`` on, group by group, context by context."""
+    """Where a prior's tables stand among a model's: from ``first`` on, group by group, context by context.
+
+    Of a conditional prior whose scales adapt, ``magnitudes`` are what is expected (`latens.entropy.adaptive`).
+    """
 
     first: int
     groups: tuple[Group, ...]
+    magnitudes: tuple[int, ...] = ()
 
     @property
     def channels(self) -> int:
@@ -131,6 +139,7 @@ class _Coding:
         self.networks: Mapping[str, Callable[..., Any]] = {} if networks is None else networks
         self.height, self.width = height, width
         self.symbols: list[np.ndarray] = []  # as coded, for the checksum
+        self.adapted: dict[str, Adaptive] = {}  # by prior
 
     def _exchange(self, symbols: np.ndarray | None, index: np.ndarray) -> np.ndarray:
         raise NotImplementedError
@@ -164,9 +173,35 @@ class _Coding:
         return q[None].astype(np.float32)
 
     def gaussian(
-        self, y: np.ndarray | None, prior: str, parameters: Parameters, inside: np.ndarray | None = None
+        self,
+        y: np.ndarray | None,
+        prior: str,
+        parameters: Parameters,
+        inside: np.ndarray | None = None,
+        *,
+        adaptive: bool = False,
     ) -> np.ndarray:
-        """Symbols relative to the predicted means, in the order of the array."""
+        """Symbols relative to the predicted means, in the order of the array; adaptive ones lattice by lattice."""
+        expected = self.priors[prior].magnitudes
+        if not (adaptive and expected):
+            return self._independent(y, prior, parameters, inside)
+        mean, scale = parameters
+        adapted = self.adapted.setdefault(prior, Adaptive(expected, scale.shape))
+        y_hat: np.ndarray = np.empty_like(mean)
+        if inside is not None and inside.all():
+            inside = None
+        for at in adapted.begin(scale):
+            own = np.s_[:, :, *at]
+            within = None if inside is None else inside[:, *at]
+            corrected = Parameters(mean[own], adapted.corrected(at))
+            y_hat[own] = self._independent(None if y is None else y[own], prior, corrected, within)
+            adapted.see(y_hat[own] - mean[own], at, within)
+        return y_hat
+
+    def _independent(
+        self, y: np.ndarray | None, prior: str, parameters: Parameters, inside: np.ndarray | None
+    ) -> np.ndarray:
+        """`gaussian` of scales as they are."""
         if inside is None or inside.all():
             return self._conditional(y, prior, parameters)
         coded = np.broadcast_to(inside, parameters.scale.shape)
@@ -177,7 +212,7 @@ class _Coding:
         return y_hat
 
     def _conditional(self, y: np.ndarray | None, prior: str, parameters: Parameters) -> np.ndarray:
-        """`gaussian`, for itself and for a step of `scan`."""
+        """Latents of any arrangement under their parameters: all at once."""
         mean, scale = parameters
         index = np.asarray(scale, dtype=np.int32) + self.priors[prior].first
         symbols = None if y is None else self._rounded(y, mean, index.ravel())

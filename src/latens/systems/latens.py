@@ -21,6 +21,8 @@ then a plain convolutional network over the channels before it, exact in integer
     p(y_tilde | z_tilde) = prod_k N(mu_k, sigma_k^2) * U(-1/2, 1/2)
     (mu_k, sigma_k) = psi_k + refine_k(psi_k, y_hat_0, ..., y_hat_(k-1)),      psi = h_s(z_tilde)
 
+Scales are corrected as the passes go by what has been coded (`latens.entropy.adaptive`); training does not know.
+
 Pictures are padded to multiples of 16. Where the latents' rows or columns are odd in number, the last squares
 lack some: those are not coded, are what is predicted for the passes after, and nothing for g_s.
 """
@@ -65,6 +67,7 @@ class Latens(Model):
     paper: ClassVar[str] = "latens"
     stride: ClassVar[int] = LATENT
     effort: ClassVar[int] = 2
+    adaptive: ClassVar[bool] = True
 
     C: int = 128
     n: int = 6
@@ -151,7 +154,7 @@ class Latens(Model):
             predicted = networks[name](psi[:, part], psi[:, 4 * m + part], *found)
             parameters = Parameters(predicted[:, :m], predicted[:, m:])
             own = None if latents is None else latents[:, part]
-            found.append(channel.gaussian(own, "y", parameters, inside[part % 4]))
+            found.append(channel.gaussian(own, "y", parameters, inside[part % 4], adaptive=True))
         y_hat = unsquared(channel.joined(found)[:, np.argsort(np.concatenate(order))])
         height, width = channel.grid(LATENT)
         return y_hat[:, :, :height, :width]

@@ -57,7 +57,9 @@ class Noise:
         y = y.float()
         return y + ((y - mean).round() + mean - y).detach()
 
-    def gaussian(self, y: Tensor, prior: str, parameters: Parameters, inside: Any = None) -> Tensor:
+    def gaussian(
+        self, y: Tensor, prior: str, parameters: Parameters, inside: Any = None, *, adaptive: bool = False
+    ) -> Tensor:
         y_tilde = self._noisy(y)
         mean, scale = parameters
         inside = _mask(inside, y)
@@ -108,7 +110,9 @@ class Rounded(Noise):
     def _noisy(self, y: Tensor) -> Tensor:
         return y.float().round()
 
-    def gaussian(self, y: Tensor, prior: str, parameters: Parameters, inside: Any = None) -> Tensor:
+    def gaussian(
+        self, y: Tensor, prior: str, parameters: Parameters, inside: Any = None, *, adaptive: bool = False
+    ) -> Tensor:
         mean, scale = parameters
         inside = _mask(inside, y)
         q = (y.float() - mean).round()

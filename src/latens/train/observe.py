@@ -10,9 +10,11 @@ import torch
 from torch import Tensor
 
 from latens.entropy.channels import Encode, Parameters, PriorTables
+from latens.systems import Model
 from latens.train.data import to_input
 from latens.train.noise import Trainable
 from latens.train.variable_rate import spread
+from latens.weights.package import Weights
 
 FEWEST = 16  # tiles of a model of several levels
 
@@ -47,7 +49,9 @@ class Observer:
         self.symbols[prior] = q.to(torch.int32).cpu().numpy()
         return q
 
-    def gaussian(self, y: Tensor, prior: str, parameters: Parameters, inside: Any = None) -> Tensor:
+    def gaussian(
+        self, y: Tensor, prior: str, parameters: Parameters, inside: Any = None, *, adaptive: bool = False
+    ) -> Tensor:
         return y
 
     def joined(self, parts: Sequence[Tensor]) -> Tensor:
@@ -74,9 +78,10 @@ class Counting(Encode):
         priors: Mapping[str, PriorTables],
         size: tuple[int, int],
         networks: Mapping[str, Callable[..., Any]],
+        counts: dict[str, dict[tuple[int, int], int]],
     ) -> None:
         super().__init__(None, priors, *size, networks)
-        self.counts: dict[str, dict[tuple[int, int], int]] = {}
+        self.counts = counts
         self._prior = ""
 
     def factorised(self, y: np.ndarray | None, prior: str, *, stride: int) -> np.ndarray:
@@ -107,7 +112,7 @@ def observe(module: Trainable, tiles: Tensor, batch: int = 16) -> Iterator[Obser
 
 @torch.no_grad()
 def count(
-    module: Trainable, tiles: Tensor, priors: Mapping[str, PriorTables], exact: Mapping[str, Callable[..., Any]]
+    module: Trainable, tiles: Tensor, exact: Mapping[str, Callable[..., Any]], priors: Mapping[str, PriorTables]
 ) -> dict[str, dict[tuple[int, int], int]]:
     """How often each (table, symbol) of the conditional priors is coded in uint8 tiles (n, H, W, 3).
 
@@ -118,12 +123,40 @@ def count(
         return lambda y: np.asarray(network(torch.from_numpy(y)).numpy())
 
     others = {name: in_numpy(network) for name, network in module.by_name().items() if name not in exact}
-    channel = Counting(priors, (tiles.shape[1], tiles.shape[2]), {**others, **exact})
     tiles = _enough(tiles, module.model.levels)
     levels = spread(len(tiles), module.model.levels)
-    for tile, level in zip(tiles, levels, strict=True):
-        module.model.code(module.latents(to_input(tile[None]), level[None]).numpy(), channel)
-    return channel.counts
+    each = zip(tiles, levels, strict=True)
+    latents = (module.latents(to_input(tile[None]), level[None]).numpy() for tile, level in each)
+    return _counted(module.model, latents, (tiles.shape[1], tiles.shape[2]), {**others, **exact}, priors)
+
+
+def count_shipped(
+    weights: Weights, tiles: Tensor, priors: Mapping[str, PriorTables]
+) -> dict[str, dict[tuple[int, int], int]]:
+    """`count`, of weights from a file."""
+    model, gains = weights.model, weights.gains
+    tiles = _enough(tiles, model.levels)
+    qualities = (100 * spread(len(tiles), model.levels) / max(1, model.levels - 1)).tolist()
+
+    def latents() -> Iterator[np.ndarray]:
+        for tile, quality in zip(tiles, qualities, strict=True):
+            y = weights.g_a(to_input(tile[None]).numpy())
+            yield y if gains is None else gains.scaled(y, quality)
+
+    return _counted(model, latents(), (tiles.shape[1], tiles.shape[2]), weights.networks, priors)
+
+
+def _counted(
+    model: Model,
+    latents: Iterable[np.ndarray],
+    size: tuple[int, int],
+    networks: Mapping[str, Callable[..., Any]],
+    priors: Mapping[str, PriorTables],
+) -> dict[str, dict[tuple[int, int], int]]:
+    counts: dict[str, dict[tuple[int, int], int]] = {}
+    for y in latents:
+        model.code(y, Counting(priors, size, networks, counts))
+    return counts
 
 
 def _enough(tiles: Tensor, levels: int) -> Tensor:

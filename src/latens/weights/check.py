@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from latens.coding import Tables
+from latens.entropy.adaptive import LARGEST
 from latens.entropy.channels import PriorTables
 from latens.entropy.scales import COUNT
 from latens.systems import Model
@@ -41,11 +42,20 @@ def check_priors(priors: Mapping[str, PriorTables], model: Model) -> None:
                 raise ValueError(f"prior {name} has a group of {size} channels with thresholds {thresholds}")
         if name not in model.priors() and any(group.thresholds for group in prior.groups):
             raise ValueError(f"prior {name} is conditional, and must have no thresholds")
+        expected = prior.magnitudes
+        if expected and not (
+            model.adaptive
+            and name in model.conditional()
+            and len(expected) == COUNT
+            and all(isinstance(one, int) and 0 <= one <= LARGEST for one in expected)
+        ):
+            rule = f"{COUNT} from 0 to {LARGEST}, if it is conditional and its scales adapt, or none"
+            raise ValueError(f"prior {name} expects magnitudes {expected}, and must expect {rule}")
 
 
 def check_tables(priors: Mapping[str, PriorTables], tables: Tables) -> None:
     """ValueError unless the tables of all priors are there."""
-    for name, (first, groups) in priors.items():
+    for name, (first, groups, _) in priors.items():
         last = first + sum(group.size * (len(group.thresholds) + 1) for group in groups)
         if first < 0 or last > len(tables):
             raise ValueError(f"prior {name} has tables {first} to {last - 1}, and there are {len(tables)}")

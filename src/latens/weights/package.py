@@ -59,8 +59,8 @@ class Weights:
             self.card: dict[str, Any] = json.loads(members["card.json"])
             self.model: Model = MODELS[self.card["model"]](**self.card["sizes"])
             self.priors = {
-                name: PriorTables(first, tuple(Group(size, tuple(edges)) for size, edges in groups))
-                for name, (first, groups) in self.card["priors"].items()
+                name: PriorTables(first, tuple(Group(size, tuple(at)) for size, at in groups), tuple(*expected))
+                for name, (first, groups, *expected) in self.card["priors"].items()
             }
             floats = [name for name in self.model.networks() if name not in self.model.exact()]
             self._need(f"{name}.onnx" for name in floats if not self.card.get("retired"))
@@ -226,15 +226,20 @@ def write(
         exact: the other networks
         gains: of a model with several levels
     """
-    members = {f"{name}.onnx": graph for name, graph in networks.items()}
     arrays = tables.to_arrays() | ({} if gains is None else {"gain": gains.gain, "inverse": gains.inverse})
     for net, integers in (exact or {}).items():
         arrays |= {f"{net}.{name}": array for name, array in integers.to_arrays().items()}
+    return pack(path, card, {f"{name}.onnx": graph for name, graph in networks.items()} | as_members(arrays))
+
+
+def as_members(arrays: Mapping[str, np.ndarray]) -> dict[str, bytes]:
+    """Arrays by name as members of an .ltm file."""
+    found = {}
     for name, array in arrays.items():
         buffer = io.BytesIO()
         np.save(buffer, array)
-        members[f"{name}.npy"] = buffer.getvalue()
-    return pack(path, card, members)
+        found[f"{name}.npy"] = buffer.getvalue()
+    return found
 
 
 def pack(path: Path, card: Mapping[str, Any], members: Mapping[str, bytes]) -> bytes:
