@@ -39,7 +39,7 @@ BELOW: dict[str, set[str]] = {
         "opened", "stairs", "search", "latents", "tiles", "image", "weights", "runtime", "systems", "entropy",
         "transforms", "coding", "bitstream",
     },
-    "targets": {"codec", "search", "latents", "metrics", "image", "weights", "runtime", "bitstream"},
+    "targets": {"codec", "stairs", "search", "latents", "metrics", "image", "weights", "runtime", "bitstream"},
     "tiles": {"transforms", "bitstream"},
     "classic": {"image"},
     "metrics": set(),

@@ -135,8 +135,9 @@ def decode(
 
 
 def bit_map(data: Encoded, *, weights: Name | None = None, max_pixels: int = MAX_PIXELS) -> np.ndarray:
-    """Where the bits of a .ltn file went: float64 (H/stride, W/stride), bits per position of the latents.
+    """Where the bits of a .ltn file went: float64 (rows, columns), bits per position of the finest grid.
 
+    A position stands for 16 pixels a side, of ``latens`` and ``latens-fast`` for 32.
     Arguments and errors as `decode`. The sum is the length of the file but for its header and the last word.
     """
     channel = _symbols(data, weights, max_pixels, Account)[3]

@@ -106,8 +106,7 @@ def read_picture(source: PictureSource, *, max_pixels: int = MAX_PIXELS) -> Pict
     if hasattr(source, "read"):
         name = str(getattr(source, "name", "the open file"))
         with _translated(name):
-            seekable = source if source.seekable() else io.BytesIO(source.read())
-            return _read_stream(seekable, name, max_pixels)
+            return _read_stream(source, name, max_pixels)
     raise UnsupportedPictureError(
         f"the picture is a {type(source).__name__}, and must be a PIL image, a uint8 array (H, W, 3), "
         "a path, bytes or an open binary file"
@@ -152,6 +151,7 @@ def _check_size(width: int, height: int, max_pixels: int) -> None:
 
 def _read_stream(stream: BinaryIO, name: str, max_pixels: int) -> Picture:
     with _translated(name):
+        stream = stream if stream.seekable() else io.BytesIO(stream.read())  # pipes
         stream.seek(0)
         head = stream.read(metadata.HEAD)
         return _read(_open(stream, head, name), head, max_pixels)

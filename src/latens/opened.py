@@ -5,14 +5,11 @@ from __future__ import annotations
 import io
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO
+from typing import Any, BinaryIO
 
 from latens.bitstream import Header, read_header
 from latens.errors import UsageError
 from latens.weights.shelf import ModelInfo, RatePoint, describe
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
 Encoded = bytes | bytearray | memoryview | str | os.PathLike[str]  # a file's bytes, or its path
 
@@ -44,13 +41,13 @@ class LatensFile:
         """The shipped weights the file was written with, if it was."""
         return describe(self.header.model, self.header.fingerprint)[1]
 
-    def decode(self) -> Image:
-        """The picture; see `latens.decode`."""
+    def decode(self, **options: Any) -> Any:
+        """The picture; ``options`` are those of `latens.decode`."""
         if self.source is None:
             raise UsageError("this file was opened from a stream: decode its bytes instead")
         from latens.codec import decode
 
-        return decode(self.source)
+        return decode(self.source, **options)
 
 
 def open_file(source: Encoded | BinaryIO) -> LatensFile:

@@ -45,17 +45,26 @@ def suits(y: np.ndarray, pixels: int) -> bool:
     return pixels <= TINY or (pixels <= MOST and changes(y) <= little * y.size)
 
 
-def steady(analysed: Analysed, effort: int | None = None) -> Callable[[float], Coded]:
-    """The files of a picture by their quality 0..100, in stairs where that suits it: rounded at any effort."""
+def stairs(analysed: Analysed) -> Callable[[float], Coded] | None:
+    """The files of a picture by their rung, rounded; None of one that is not coded in stairs."""
     highest = analysed.header(RUNGS[-1])
     area = highest.width * highest.height
     if highest.quality is None or not suits(analysed.scaled(highest), area):
-        return lambda quality: coded(analysed, quality, effort)
+        return None
 
     @cache
     def file(step: float) -> Coded:
         header = analysed.header(step)
         return analysed.coded(header, analysed.scaled(header))
+
+    return file
+
+
+def steady(analysed: Analysed, effort: int | None = None) -> Callable[[float], Coded]:
+    """The files of a picture by their quality 0..100, in stairs where that suits it: rounded at any effort."""
+    file = stairs(analysed)
+    if file is None:
+        return lambda quality: coded(analysed, quality, effort)
 
     @cache
     def error(step: float) -> float:

@@ -1,7 +1,8 @@
 """Files of a wanted size, rate or fidelity: the quality is searched for.
 
 Sizes and rates are budgets: the largest file within. Fidelities are demands: the smallest file that meets them.
-Both grow with the quality, so it is bisected, in hundredths; the picture is analysed once. A target is *met*
+Both grow with the quality, so it is bisected, in hundredths; the picture is analysed once. On pictures with next
+to nothing in them neither need grow: every file that `latens.stairs` chooses from is tried, too. A target is *met*
 within 2 %. Nothing is missed silently: what cannot be met is an error, unless the closest file is asked for.
 """
 
@@ -18,6 +19,7 @@ from latens.latents import Analysed, Coded
 from latens.metrics import ms_ssim, psnr
 from latens.runtime import choose
 from latens.search import check_effort, coded
+from latens.stairs import RUNGS, stairs
 from latens.weights.package import load
 from latens.weights.shelf import qualities, select
 
@@ -100,17 +102,25 @@ def encode_to(
     name = os.fspath(model)
     analysed: dict[os.PathLike[str], Analysed] = {}  # by weights: models of one rate have several
 
-    def attempt(quality: float, effort: int | None = effort) -> Tried:
+    def analysis(quality: float) -> Analysed:
         path = select(name, quality, tune)
         if path not in analysed:
             analysed[path] = Analysed.of(picture.pixels, load(path, running))
-        file = coded(analysed[path], quality, effort)
-        return Tried(quality, file.data, _reached(asked[0], file, analysed[path]))
+        return analysed[path]
+
+    def tried(quality: float, file: Coded) -> Tried:
+        return Tried(quality, file.data, _reached(asked[0], file, analysis(quality)))
+
+    def attempt(quality: float, effort: int | None = effort) -> Tried:
+        return tried(quality, coded(analysis(quality), quality, effort))
 
     ladder = qualities(name, tune)
     found = _bisected(asked[0], attempt) if ladder is None else [attempt(quality) for quality in ladder]
     if ladder is None and effort != 0 and not _met(asked[0], found):  # sizes jump where an effort begins to gain
         found += _bisected(asked[0], lambda quality: attempt(quality, 0))
+    flat = stairs(analysis(RUNGS[0])) if ladder is None else None
+    if flat is not None:
+        found += [tried(step, flat(step)) for step in RUNGS]
     several = "" if ladder is None else f"{name} has {len(ladder)} rate{'s' * (len(ladder) > 1)}; "
     return _chosen(asked[0], found, closest, several).data
 
@@ -150,7 +160,7 @@ def _met(target: Target, found: list[Tried]) -> bool:
 def _chosen(target: Target, found: list[Tried], closest: bool, several: str) -> Tried:
     """The file that meets the target best, or the nearest of all; ``several`` excuses a model of a few rates."""
     right = [one for one in found if (one.value <= target.value if target.budget else one.value >= target.value)]
-    best = min(reversed(right or found), key=lambda one: abs(one.value / target.value - 1))
+    best = min(reversed(right or found), key=lambda one: (abs(one.value / target.value - 1), len(one.data)))
     if closest or _met(target, found):
         return best
     rule = "at most" if target.budget else "at least"

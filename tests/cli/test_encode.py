@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -268,3 +269,29 @@ def test_a_target_reaches_the_library(run, picture: Path, monkeypatch: pytest.Mo
     monkeypatch.setitem(vars(latens), "encode_to", encode_to)
     assert run("encode", str(picture), "--target-size", "80KB", "--closest").status == 0
     assert (seen["size"], seen["closest"]) == (80_000, True)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_read_once_and_whole(run, picture: Path, tmp_path: Path, pixels) -> None:
+    pipe, out = tmp_path / "pipe", tmp_path / "out.ltn"
+    os.mkfifo(pipe)
+    for command in (["encode", pipe, "-o", out, "--json"], ["info", pipe, "--json"]):
+        data = picture.read_bytes() if command[0] == "encode" else out.read_bytes()
+        writer = threading.Thread(target=pipe.write_bytes, args=(data,))
+        writer.start()
+        status, said, err = run(*command)
+        writer.join()
+        assert status == 0, err
+        assert json.loads(said)["input_bytes" if command[0] == "encode" else "bytes"] == len(data)
+    assert np.array_equal(np.asarray(latens.decode(out.read_bytes(), max_pixels=99)), pixels)
+
+
+def test_notes_are_among_the_facts(run, picture: Path) -> None:
+    assert json.loads(run("encode", picture, "--json").out)["notes"] == []
+    exif = Image.Exif()
+    exif[0x010E] = "a caption"
+    Image.open(picture).save(picture, exif=exif)
+    status, data, err = run("encode", picture, "-o", "-", "--json")
+    assert status == 0 and data
+    (note,) = json.loads(err)["notes"]
+    assert "EXIF" in note

@@ -130,3 +130,18 @@ def test_the_effort_asked_for_is_that_of_every_file_tried(
 def test_a_picture_of_too_many_pixels_is_refused(photograph: np.ndarray) -> None:
     with pytest.raises(TooLargeError, match="max-pixels"):
         latens.encode_to(photograph[:1, :2], size=100, max_pixels=1)
+
+
+@pytest.mark.parametrize("kind", ["size", "psnr"])
+def test_what_a_file_of_a_flat_picture_reaches_can_be_had_for_no_more(kind: str) -> None:
+    """Finer files of flat ground may be smaller: bisecting alone stops at larger ones, or at none."""
+    white = np.full((128, 160, 3), 255, np.uint8)
+    for quality in (0, 25, 60, 100):
+        file = latens.encode(white, quality=quality)
+        wanted = len(file) if kind == "size" else psnr(white, latens.decode(file, output="array"))
+        data = latens.encode_to(white, **{kind: wanted})
+        assert len(data) <= len(file)
+        if kind == "psnr":
+            assert wanted <= psnr(white, latens.decode(data, output="array")) <= 1.02 * wanted
+        else:
+            assert len(data) >= 0.98 * wanted

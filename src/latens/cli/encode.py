@@ -97,7 +97,7 @@ def encode(
         import latens
         from latens.image import dropped_note, read_picture
 
-        given = sys.stdin.buffer.read() if picture == output.STANDARD else picture
+        given = sys.stdin.buffer.read() if picture == output.STANDARD else source.whole_if_pipe(picture)
         pixels, dropped = read_picture(given, max_pixels=max_pixels)
         input_bytes = len(given) if isinstance(given, bytes) else os.path.getsize(given)
         if asked:
@@ -136,6 +136,7 @@ def encode(
         "ratio_input": input_bytes / len(data),
         "seconds": seconds,
         "dropped": dropped,
+        "notes": notes,
     }
     text = (
         f"{source.name_of(picture)} ({width} x {height}, {messages.size(input_bytes)}) -> {target}: "

@@ -28,7 +28,7 @@ def info(
       latens info photo.ltn --json
     """
     try:
-        if file == output.STANDARD:
+        if file == output.STANDARD or not os.path.isfile(file):
             data = source.read(file)
             facts = describe(io.BytesIO(data), len(data))
         else:

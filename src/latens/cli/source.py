@@ -31,6 +31,14 @@ def read(source: str) -> bytes:
         raise FileError(f"cannot read {name_of(source)}: {error.strerror or error}") from error
 
 
+def whole_if_pipe(path: str) -> str | bytes:
+    """A path, or all that comes of it if it can be read but once."""
+    if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
+        with open(path, "rb") as stream:
+            return stream.read()
+    return path
+
+
 def target_for(source: str, suffix: str, out: str | None) -> str:
     """The path that ``-o`` names: ``out`` itself; in it, if it is a folder; without it `target_beside`.
 
