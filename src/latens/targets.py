@@ -3,7 +3,8 @@
 Sizes and rates are budgets: the largest file within. Fidelities are demands: the smallest file that meets them.
 Both grow with the quality, so it is bisected, in hundredths; the picture is analysed once. On pictures with next
 to nothing in them neither need grow: every file that `latens.stairs` chooses from is tried, too. A target is *met*
-within 2 %. Nothing is missed silently: what cannot be met is an error, unless the closest file is asked for.
+within 2 %, of MS-SSIM in decibels. Nothing is missed silently: what cannot be met is an error, unless the closest
+file is asked for.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from latens.codec import DEFAULT_MODEL, MAX_PIXELS, Name
 from latens.errors import TargetError, UsageError
 from latens.image import PictureSource, read_picture
 from latens.latents import Analysed, Coded
-from latens.metrics import ms_ssim, psnr
+from latens.metrics import decibels, ms_ssim, psnr
 from latens.runtime import choose
 from latens.search import check_effort, coded
 from latens.stairs import RUNGS, stairs
@@ -25,6 +26,7 @@ from latens.weights.shelf import qualities, select
 
 WITHIN = 0.02  # of the target: met
 ENOUGH = 0.003  # of the target, on its right side: the search ends
+TINY = 1e-9  # decibels
 UNITS = {"size": "{:.0f} bytes", "bpp": "{:.4f} bpp", "psnr": "{:.2f} dB of PSNR", "ms_ssim": "{:.5f} of MS-SSIM"}
 KINDS = tuple(UNITS)
 
@@ -47,6 +49,12 @@ class Target(NamedTuple):
             rule = "between 0 and 1" if self.kind == "ms_ssim" else "a number above 0"
             raise UsageError(f"target {self.kind} is {self.value:g}, and must be {rule}")
         return self
+
+    def off(self, value: float) -> float:
+        """How far a value is from it, relative to it; of MS-SSIM in decibels, as it hardly rises near 1."""
+        if self.kind == "ms_ssim":
+            return decibels(value) / max(decibels(self.value), TINY) - 1
+        return value / self.value - 1
 
     def said(self, value: float) -> str:
         return UNITS[self.kind].format(value)
@@ -149,7 +157,7 @@ def _bisected(target: Target, attempt: Callable[[float], Tried]) -> list[Tried]:
 
 def _within(most: float, target: Target, one: Tried) -> bool:
     """Whether it is on the target's right side, and off by at most so much of it."""
-    off = one.value / target.value - 1
+    off = target.off(one.value)
     return -most <= off <= 0 if target.budget else 0 <= off <= most
 
 
@@ -160,7 +168,7 @@ def _met(target: Target, found: list[Tried]) -> bool:
 def _chosen(target: Target, found: list[Tried], closest: bool, several: str) -> Tried:
     """The file that meets the target best, or the nearest of all; ``several`` excuses a model of a few rates."""
     right = [one for one in found if (one.value <= target.value if target.budget else one.value >= target.value)]
-    best = min(reversed(right or found), key=lambda one: (abs(one.value / target.value - 1), len(one.data)))
+    best = min(reversed(right or found), key=lambda one: (abs(target.off(one.value)), len(one.data)))
     if closest or _met(target, found):
         return best
     rule = "at most" if target.budget else "at least"

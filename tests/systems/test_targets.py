@@ -8,7 +8,7 @@ import pytest
 
 import latens
 from latens.errors import TargetError, TooLargeError, UsageError
-from latens.metrics import ms_ssim, psnr
+from latens.metrics import decibels, ms_ssim, psnr
 
 KINDS = ("size", "bpp", "psnr", "ms_ssim")
 
@@ -40,8 +40,10 @@ def test_a_target_between_the_ends_is_met_on_its_right_side(
     found = reached(kind, data, pixels, weights)
     if kind in ("size", "bpp"):
         assert 0.98 * wanted <= found <= wanted
-    else:
+    elif kind == "psnr":
         assert wanted <= found <= 1.02 * wanted
+    else:
+        assert decibels(wanted) <= decibels(found) <= 1.02 * decibels(wanted)
     assert 5 < latens.open(data).header.quality < 95
 
 
@@ -145,3 +147,13 @@ def test_what_a_file_of_a_flat_picture_reaches_can_be_had_for_no_more(kind: str)
             assert wanted <= psnr(white, latens.decode(data, output="array")) <= 1.02 * wanted
         else:
             assert len(data) >= 0.98 * wanted
+
+
+def test_a_high_ms_ssim_is_not_overshot(pixels: np.ndarray) -> None:
+    """Near 1, 2 % of the value itself are all files there are."""
+    found = {q: latens.encode(pixels, quality=q, effort=0) for q in (60, 62, 64, 66, 68, 70)}
+    reaches = {q: ms_ssim(pixels, latens.decode(data, output="array")) for q, data in found.items()}
+    wanted = reaches[64] - 1e-6
+    data = latens.encode_to(pixels, ms_ssim=wanted, effort=0)
+    assert wanted <= ms_ssim(pixels, latens.decode(data, output="array")) < reaches[66]
+    assert len(data) < len(found[66])
