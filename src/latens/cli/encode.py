@@ -33,10 +33,18 @@ def encode(
         ),
     ] = None,
     target_size: Annotated[
-        str | None, typer.Option(metavar="80KB", help="The largest file of at most so many bytes.")
+        str | None,
+        typer.Option(
+            metavar="80KB",
+            help="The largest file of at most so many bytes, and not more than 2 % below; see --closest.",
+        ),
     ] = None,
     target_bpp: Annotated[
-        float | None, typer.Option(metavar="BPP", help="The largest file of at most so many bits per pixel.")
+        float | None,
+        typer.Option(
+            metavar="BPP",
+            help="The largest file of at most so many bits per pixel, and not more than 2 % below; see --closest.",
+        ),
     ] = None,
     target_psnr: Annotated[
         float | None, typer.Option(metavar="DB", help="The smallest file of at least this PSNR (8-bit RGB).")

@@ -115,12 +115,18 @@ def train(
     threads: Annotated[int, typer.Option(help="CPU threads; 0: the runtime's choice.")] = 0,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
 ) -> None:
-    """Train a model, or go on training it; ends by exporting RUN/model.ltm, which `encode --model` takes.
+    """Train a model, or go on training it.
 
-    Interrupting (Ctrl-C) ends the slice cleanly; --resume goes on exactly where it stopped. Several processes
-    train one model together under torchrun (docs/training.md); --batch is then that of all.
+    Ends by exporting RUN/model.ltm, which `encode --model` takes.
+    Interrupting (Ctrl-C) ends the slice cleanly; --resume goes on exactly
+    where it stopped. Several processes train one model together under
+    torchrun (docs/training.md); --batch is then that of all.
 
-    Example: latens train balle2017 --data photos/ --lambda 0.0067 --steps 20000 --time-limit 9m --out runs/a
+    \b
+    Examples:
+      latens train balle2017 --data photos/ --lambda 0.0067 \\
+        --steps 20000 --time-limit 9m --out runs/a
+      latens train --resume runs/a --time-limit 9m
     """
     for name, value, allowed in (
         ("metric", metric, ("mse", "ms-ssim")),
