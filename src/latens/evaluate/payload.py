@@ -95,6 +95,7 @@ def options_text(options: Mapping[str, Any]) -> str:
 def bd_table(curves: Sequence[MeanCurve], metric: str) -> dict[str, dict[str, Any]]:
     """Every measured codec against every curve, ``{anchor: {test: result}}``."""
     able = [curve for curve in curves if metric in curve.values]
+    turned = metric in METRICS and METRICS[metric].better == "lower"  # so are the signs of such curves
     table: dict[str, dict[str, Any]] = {}
     for anchor in able:
         entries = table[anchor.id] = {}
@@ -105,7 +106,7 @@ def bd_table(curves: Sequence[MeanCurve], metric: str) -> dict[str, dict[str, An
             if isinstance(found, LatensError):
                 entries[test.id] = {"refused": str(found)}
             else:
-                low, high = sorted((abs(found.low), abs(found.high)))  # signs are turned where less is better
+                low, high = (-found.high, -found.low) if turned else (found.low, found.high)
                 entries[test.id] = {
                     "percent": round(found.percent, 3),
                     "low": round(low, 4),
