@@ -53,17 +53,15 @@ def test_a_last_line_that_a_kill_cut_short_is_left_out(tmp_path: Path) -> None:
     assert [row.setting for row in Results.read(tmp_path / "r").rows.values()] == ["50", "60"]
 
 
-def test_failed_rows_are_tried_again(tmp_path: Path) -> None:
+def test_failures_stay_with_what_was_measured_until_others_take_their_places(tmp_path: Path) -> None:
     results = Results.open(tmp_path / "r", run())
-    results.add(ROW)
+    results.add(replace(ROW, error="no such program"))
     results.add(Row("jpeg", "60", "a.png", 8, 4, error="no luck"))
-    assert list(Results.open(tmp_path / "r", run()).rows) == [ROW.key]
-
-
-def test_what_was_measured_outlives_a_further_metric_that_fails(tmp_path: Path) -> None:
-    Results.open(tmp_path / "r", run()).add(replace(ROW, error="no such program"))
-    (back,) = Results.open(tmp_path / "r", run()).rows.values()
-    assert back.error == "" and back.bytes == 100 and back.metrics["psnr_rgb"] == 31.5
+    again = Results.open(tmp_path / "r", run())
+    assert [row.error for row in again.rows.values()] == ["no such program", "no luck"]
+    assert again.rows[ROW.key].bytes == 100 and again.rows[ROW.key].metrics["psnr_rgb"] == 31.5
+    again.add(Row("jpeg", "60", "a.png", 8, 4, 120, 30.0))
+    assert [row.error for row in Results.read(tmp_path / "r").rows.values()] == ["no such program", ""]
 
 
 def test_two_evaluations_do_not_write_to_one_folder(tmp_path: Path) -> None:

@@ -128,6 +128,23 @@ def test_metrics_asked_for_later_are_added_to_those_of_files_that_were_not_kept(
     assert len(third.run["runs"]) == 2  # the third had nothing to do
 
 
+def test_what_failed_is_tried_again_and_nothing_else_that_failed_is_forgotten(
+    folder: Path, tmp_path: Path
+) -> None:
+    results = evaluate(plan(folder), tmp_path / "out")
+    face, suit = (key for key in results.rows if key[:2] == ("jpeg", "20"))
+    other = next(key for key in results.rows if key.codec == "webp")
+    failed = [replace(results.rows[face], error="no luck", metrics={}, bytes=0)]
+    failed += [replace(results.rows[key], error="no such program") for key in (suit, other)]
+    for row in failed:
+        results.add(row)
+    again = evaluate(plan(folder, specs=("jpeg",), settings={"jpeg": (20,)}), tmp_path / "out")
+    assert [key for key, row in again.rows.items() if row.error] == [other]
+    assert again.rows[suit] == replace(failed[1], error="")  # measured again, not coded again
+    assert len(failures(again)) == 1 and "no such program" in failures(again)[0]
+    assert again.rows[face].metrics.keys() == {"psnr_rgb", "ms_ssim"} and again.rows[face].bytes > 0
+
+
 def test_codecs_of_one_name_are_refused(folder: Path, tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / f"{name}.ltm").write_bytes(b"weights")

@@ -113,8 +113,8 @@ class Results:
     def open(cls, folder: Path, run: Mapping[str, Any]) -> Results:
         """Begin, or go on with, the results of ``run`` in ``folder``.
 
-        Failed rows are forgotten, to be tried again, but for what was measured before a further metric failed;
-        pictures, codecs and metrics are added to those there.
+        Rows stay as they are, failed ones too, until others take their places; pictures, codecs and metrics are
+        added to those there.
 
         Raises:
             UsageError: the folder holds something else, or rows of another version of a codec or picture
@@ -124,7 +124,6 @@ class Results:
         if (folder / "run.json").exists():
             found = cls.read(folder)
             before, rows = found.run, found.rows
-            rows = {key: replace(row, error="") for key, row in rows.items() if row.usable}
         else:
             _refuse_others(folder)
         for kind in ("pictures", "codecs", "metrics"):

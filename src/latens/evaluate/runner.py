@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -129,17 +130,18 @@ def _tasks(
     readable: Iterable[str],
     results: Results,
 ) -> Iterator[Task]:
-    """What is missing: metrics, where the coded file is still there; else that, and all metrics it had."""
+    """What is missing or failed: metrics, where the coded file is there; else that, and all metrics it had."""
     names = list(readable)
     for codec, spec in codecs.items():
         for setting in ladders[codec]:
             for picture in names:
                 key = Key(codec, f"{setting:g}", picture)
                 row = results.rows.get(key)
-                if row is not None and set(plan.metrics) <= set(row.metrics):
+                if row is not None and not row.error and set(plan.metrics) <= set(row.metrics):
                     continue
                 target = results.file(key, find(spec).suffix)
-                have = row if target.is_file() else None
+                kept = row is not None and row.usable and target.is_file()
+                have = replace(row, error="") if row is not None and kept else None
                 metrics = plan.metrics if row is None else tuple(dict.fromkeys((*row.metrics, *plan.metrics)))
                 yield Task(spec, setting, picture, plan.pictures[picture], target, metrics, plan.keep, have)
 
