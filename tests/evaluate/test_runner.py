@@ -106,6 +106,16 @@ def test_metrics_asked_for_later_are_taken_from_the_kept_files(folder: Path, tmp
         assert set(row.metrics) == {"psnr_rgb", "ms_ssim", "psnr_y"}
 
 
+def test_a_kept_file_of_another_size_is_coded_again(folder: Path, tmp_path: Path) -> None:
+    first = evaluate(plan(folder, specs=("jpeg",), settings={"jpeg": (20,)}), tmp_path / "out")
+    row = next(iter(first.rows.values()))
+    first.file(row, ".jpg").write_bytes(b"cut short")
+    asked = plan(folder, specs=("jpeg",), settings={"jpeg": (20,)}, metrics=("psnr_y",))
+    again = evaluate(asked, tmp_path / "out").rows[row.key]
+    assert not again.error and {name: again.metrics[name] for name in row.metrics} == row.metrics
+    assert first.file(row, ".jpg").stat().st_size == again.bytes == row.bytes
+
+
 def test_a_metric_that_fails_later_costs_no_row(folder: Path, tmp_path: Path) -> None:
     (task, *_) = tasks = [
         Task("jpeg", 20.0, name, path, tmp_path / f"{name}.jpg", ("psnr_rgb",), True)

@@ -130,7 +130,7 @@ def _tasks(
     readable: Iterable[str],
     results: Results,
 ) -> Iterator[Task]:
-    """What is missing or failed: metrics, where the coded file is there; else that, and all metrics it had."""
+    """What is missing or failed: metrics, where the coded file is whole; else that, and all metrics it had."""
     names = list(readable)
     for codec, spec in codecs.items():
         for setting in ladders[codec]:
@@ -140,7 +140,7 @@ def _tasks(
                 if row is not None and not row.error and set(plan.metrics) <= set(row.metrics):
                     continue
                 target = results.file(key, find(spec).suffix)
-                kept = row is not None and row.usable and target.is_file()
+                kept = row is not None and row.usable and target.is_file() and target.stat().st_size == row.bytes
                 have = replace(row, error="") if row is not None and kept else None
                 metrics = plan.metrics if row is None else tuple(dict.fromkeys((*row.metrics, *plan.metrics)))
                 yield Task(spec, setting, picture, plan.pictures[picture], target, metrics, plan.keep, have)
