@@ -153,6 +153,22 @@ def test_a_report_without_originals_says_that_it_has_no_pictures(
     assert (wrong.status, "gif" in wrong.err) == (2, True)
 
 
+def test_a_report_leaves_out_what_cannot_be_decoded(run: Callable, results: Path, tmp_path: Path) -> None:
+    for path in (results / "files" / "webp").rglob("*.webp"):
+        path.write_bytes(b"damaged")
+    said = run("report", results, "-o", tmp_path / "a.html", "--json")
+    assert (said.status, json.loads(said.out)["pictures"]) == (0, 1)
+    assert said.err.count("note: the page's pictures lack versions of webp: ") == 1
+    page = (tmp_path / "a.html").read_text(encoding="utf-8")
+    data = json.loads(page.partition('type="application/json">')[2].partition("</script>")[0])
+    assert {version["codec"] for version in data["pictures"][0]["versions"]} == {"jpeg"}
+    assert [codec["id"] for codec in data["codecs"]] == ["jpeg", "webp"]
+    for path in (results / "files" / "jpeg").rglob("*.jpg"):
+        path.write_bytes(b"damaged")
+    said = run("report", results, "-o", tmp_path / "b.html", "--json")
+    assert (said.status, json.loads(said.out)["pictures"]) == (0, 0) and "no picture viewer" in said.err
+
+
 def test_compare_matches_the_rate_and_writes_a_page(
     run: Callable, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
