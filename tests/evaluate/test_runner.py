@@ -211,6 +211,11 @@ def test_settings_and_codecs_are_checked_before_any_work(folder: Path, tmp_path:
     assert not (tmp_path / "out").exists()
 
 
+def test_a_setting_given_twice_is_coded_once() -> None:
+    assert runner._ladder("jpeg", (20, 60, 20)) == (20, 60)
+    assert len(runner._ladder("balle2017", (10, 50, 50.0000001))) == 2
+
+
 def test_pictures_are_found_in_folders_and_named_apart(folder: Path, tmp_path: Path) -> None:
     assert list(pictures_in([folder])) == ["face.png", "suit.png"]
     assert list(pictures_in([folder, folder / "face.png"])) == ["face.png", "suit.png"]  # once each

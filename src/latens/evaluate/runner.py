@@ -119,8 +119,10 @@ def _by_name(specs: Iterable[str]) -> dict[str, str]:
 
 
 def _ladder(spec: str, given: tuple[float, ...] | None) -> tuple[float, ...]:
+    """Its settings, each once: those of one name would be one file."""
     codec = find(spec)
-    return tuple(codec.check(setting) for setting in given or codec.settings)
+    checked = [codec.check(setting) for setting in given or codec.settings]
+    return tuple({f"{setting:g}": setting for setting in checked}.values())
 
 
 def _tasks(
