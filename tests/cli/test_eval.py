@@ -39,6 +39,13 @@ def test_an_effort_goes_to_learned_codecs_that_have_none(run: Callable, pictures
     assert said.status == 2 and "effort is 10, and must be from 0 to 9" in said.err
 
 
+def test_settings_given_again_go_on_with_a_ladder() -> None:
+    from latens.cli.eval import _ladders
+
+    again = _ladders(["jpeg=20", "webp=5", "jpeg=50,80"])
+    assert again == {"jpeg": (20, 50, 80), "webp": (5,)}
+
+
 def test_help_names_every_codec_and_metric() -> None:
     from latens.classic import CODECS
     from latens.cli import options
