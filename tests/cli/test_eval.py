@@ -1,6 +1,7 @@
 """``latens eval``, ``latens report`` and ``latens compare`` on real pictures through classic codecs."""
 
 import json
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -158,6 +159,16 @@ def test_a_report_without_originals_says_that_it_has_no_pictures(
     assert json.loads(found.out)["pictures"] == 1
     wrong = run("report", results, "-o", tmp_path / "c.html", "--show", "gif")
     assert (wrong.status, "gif" in wrong.err) == (2, True)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names of files are no bytes on Windows")
+def test_a_report_shows_pictures_of_any_name(run: Callable, pictures: Path, tmp_path: Path) -> None:
+    (pictures / "face.png").rename(pictures / os.fsdecode(b"caf\xe9\r.png"))
+    out = tmp_path / "results"
+    assert run("eval", pictures, "-o", out, *JPEG, *QUICK, "--quiet").status == 0
+    said = run("report", out, "--json")
+    assert (said.status, json.loads(said.out)["pictures"]) == (0, 1)
+    assert "caf\\udce9\\r.png" in (out / "report.html").read_text(encoding="utf-8")
 
 
 def test_a_report_leaves_out_what_cannot_be_decoded(run: Callable, results: Path, tmp_path: Path) -> None:

@@ -36,8 +36,8 @@ def test_rows_come_back_as_they_were_written(tmp_path: Path) -> None:
     assert back.key == Key("jpeg", "50", "a.png")
 
 
-def test_names_with_commas_quotes_and_line_ends_survive(tmp_path: Path) -> None:
-    name = 'a "b", c.png'
+@pytest.mark.parametrize("name", ['a "b", c.png', "a\rb.png", "a\r\nb\n.png"])
+def test_names_with_commas_quotes_and_line_ends_survive(tmp_path: Path, name: str) -> None:
     results = Results.open(tmp_path / "r", run())
     results.add(Row("jpeg", "50", name, 1, 1, error="bad\nluck"))
     (back,) = Results.read(tmp_path / "r").rows.values()

@@ -75,7 +75,7 @@ def report(
     page["pictures"] = [entry for entry in page["pictures"] if entry["versions"]]
     if not page["pictures"]:
         messages.note("the page has no picture viewer: originals or coded files are not where they were")
-    html = render(page).encode()
+    html = render(page).encode(errors="backslashreplace")  # names of files may be any bytes
     output.write(target, html, force)
     facts = {"output": target, "bytes": len(html), "pictures": len(page["pictures"]), "codecs": known}
     said = f"{target}: {messages.size(len(html))}"

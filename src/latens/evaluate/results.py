@@ -208,14 +208,22 @@ def _read_rows(path: Path, metrics: Sequence[str]) -> list[Row]:
     """All whole rows; a last line that a kill cut short is left out."""
     if not path.exists():
         return []
-    text = path.read_text(encoding="utf-8", errors=ERRORS)
+    with path.open(encoding="utf-8", errors=ERRORS, newline="") as file:
+        text = file.read()
     whole = text[: text.rfind("\n") + 1]
     return [Row.from_flat(cells, list(metrics)) for cells in csv.DictReader(io.StringIO(whole, newline=""))]
 
 
+class _Lines(io.StringIO):
+    """Rows as a CSV writer makes them, which quotes the ends of its own lines only: CR LF; here LF ends them."""
+
+    def write(self, line: str) -> int:
+        return super().write(line.removesuffix("\r\n") + "\n")
+
+
 def _table(columns: Sequence[str], rows: Iterable[Row], *, head: bool) -> str:
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    text = _Lines(newline="")
+    writer = csv.DictWriter(text, columns, restval="", lineterminator="\r\n")
     if head:
         writer.writeheader()
     for row in rows:
