@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -197,6 +198,29 @@ def test_without_one_readable_picture_nothing_is_written(tmp_path: Path) -> None
 def test_a_process_that_dies_costs_its_own_item_only() -> None:
     found = dict(runner._run(signal.raise_signal, [0, signal.SIGKILL, 0, 0], 2, lambda item: f"lost {item}"))
     assert found == {0: None, 1: f"lost {signal.SIGKILL}", 2: None, 3: None}
+
+
+PARENT = """
+from latens.evaluate import runner
+import os, time
+pool = runner._pool(1)
+print(pool.submit(os.getpid).result(), flush=True)
+pool.submit(time.sleep, 600)
+time.sleep(600)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
+def test_workers_end_with_a_parent_that_is_killed() -> None:
+    parent = subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    worker = int(parent.stdout.readline())
+    parent.kill()
+    try:
+        parent.communicate(timeout=60)  # until the worker, which has the same output, has closed it
+    except subprocess.TimeoutExpired:
+        os.kill(worker, signal.SIGKILL)
+        raise
 
 
 def test_settings_and_codecs_are_checked_before_any_work(folder: Path, tmp_path: Path) -> None:
