@@ -107,6 +107,15 @@ def test_metrics_asked_for_later_are_taken_from_the_kept_files(folder: Path, tmp
         assert set(row.metrics) == {"psnr_rgb", "ms_ssim", "psnr_y"}
 
 
+def test_files_that_were_kept_stay_when_a_run_that_keeps_none_measures_them(
+    folder: Path, tmp_path: Path
+) -> None:
+    first = evaluate(plan(folder, specs=("jpeg",), settings={"jpeg": (20,)}), tmp_path / "out")
+    asked = plan(folder, specs=("jpeg",), settings={"jpeg": (20,)}, metrics=("psnr_y",), keep=False)
+    assert all("psnr_y" in row.metrics for row in evaluate(asked, tmp_path / "out").rows.values())
+    assert all(first.file(row, ".jpg").stat().st_size == row.bytes for row in first.rows.values())
+
+
 def test_a_kept_file_of_another_size_is_coded_again(folder: Path, tmp_path: Path) -> None:
     first = evaluate(plan(folder, specs=("jpeg",), settings={"jpeg": (20,)}), tmp_path / "out")
     row = next(iter(first.rows.values()))

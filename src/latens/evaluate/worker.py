@@ -103,7 +103,7 @@ def work(task: Task) -> Row:
         kind = "" if isinstance(error, LatensError) else f"{type(error).__name__}: "
         return failed(task, f"{kind}{error}", width, height)
     finally:
-        if not task.keep:
+        if not task.keep and task.have is None:  # what an earlier run kept stays
             task.target.unlink(missing_ok=True)
     return replace(row, metrics={**row.metrics, **measured})
 
