@@ -206,6 +206,26 @@ def test_compare_matches_the_rate_and_writes_a_page(
     assert b"PSNR-RGB" in table.out
 
 
+def test_compare_lists_the_best_first(capsys: pytest.CaptureFixture[str]) -> None:
+    from latens.cli.compare import _print
+    from latens.evaluate.results import Row
+
+    figures = {"good": {"gmsd": 0.01, "psnr_rgb": 40.0}, "bad": {"gmsd": 0.2, "psnr_rgb": 20.0}}
+    rows = [Row(name, "50", "a.png", 8, 8, 9, 1.0, 0.1, 0.1, metrics=m) for name, m in figures.items()]
+    for metric in ("gmsd", "psnr_rgb"):
+        _print(rows[::-1], (metric,))
+        said = capsys.readouterr().out
+        assert 0 < said.index("good") < said.index("bad")
+
+
+def test_compare_refuses_codecs_of_one_name(run: Callable, pictures: Path, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.ltm").write_bytes(b"weights")
+    two = [word for name in ("a", "b") for word in ("--codec", f"mine={tmp_path / name}.ltm")]
+    said = run("compare", pictures / "face.png", *two, "--no-page")
+    assert (said.status, "both called mine" in said.err) == (2, True)
+
+
 @pytest.mark.parametrize("bpp", ["0", "-1", "nan"])
 def test_compare_refuses_rates_that_are_not_above_0(run: Callable, pictures: Path, bpp: str) -> None:
     said = run("compare", pictures / "face.png", "--codec", "jpeg", "--bpp", bpp, "--no-page")

@@ -1,5 +1,6 @@
 """Results on the disk: rows survive, mixtures are refused."""
 
+import json
 import math
 import os
 from dataclasses import replace
@@ -124,6 +125,17 @@ def test_a_folder_with_something_else_in_it_is_refused_and_left_alone(tmp_path: 
     with pytest.raises(UsageError, match="holds no results"):
         Results.open(tmp_path, run())
     assert [path.name for path in tmp_path.iterdir()] == ["precious.txt"]
+
+
+def test_a_run_that_lacks_a_fact_is_refused(tmp_path: Path) -> None:
+    Results.open(tmp_path / "r", run())
+    path = tmp_path / "r" / "run.json"
+    whole = json.loads(path.read_text())
+    for name in ("codecs", "pictures", "runs"):
+        path.write_text(json.dumps({key: value for key, value in whole.items() if key != name}))
+        for attempt in (Results.read, lambda folder: Results.open(folder, run())):
+            with pytest.raises(UsageError, match=f"cannot be read: KeyError.'{name}'"):
+                attempt(tmp_path / "r")
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"format": 1}', '{"format": "x"}', '{"format": 99}'])

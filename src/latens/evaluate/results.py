@@ -31,6 +31,7 @@ from latens.errors import UsageError
 
 FORMAT = 1
 ERRORS = "surrogateescape"  # names of files may be any bytes
+FACTS = ("dataset", "pictures", "unreadable", "codecs", "metrics", "runs")  # that every run.json has
 WORDS = ("codec", "setting", "picture", "error")
 COUNTS = ("width", "height", "bytes")
 NUMBERS = ("bpp", "encode_s", "decode_s", "peak_mb")
@@ -103,6 +104,8 @@ class Results:
             if run["format"] > FORMAT:
                 found = f"format {run['format']}"
                 raise UsageError(f"{folder} has results of {found}, and this version reads {FORMAT}")
+            if missing := [name for name in FACTS if name not in run]:
+                raise KeyError(*missing)
             return cls(folder, run, _read_rows(folder / "rows.csv", run["metrics"]))
         except (FileNotFoundError, NotADirectoryError):
             raise UsageError(f"{folder} is not a folder of results: it has no {path.name}") from None

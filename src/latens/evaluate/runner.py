@@ -21,7 +21,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from latens.classic.base import Codec
 from latens.errors import UsageError
-from latens.evaluate.codecs import complexity, find
+from latens.evaluate.codecs import by_name, complexity, find
 from latens.evaluate.results import Key, Results, Row, writing
 from latens.evaluate.worker import THREADS, Surveyed, Task, failed, start, survey, work
 from latens.metrics import METRICS
@@ -79,7 +79,7 @@ def evaluate(plan: Plan, folder: Path, progress: Progress = lambda what, done, t
     Raises:
         UsageError: no picture could be read, an unknown codec or setting, or a folder with other results
     """
-    codecs = _by_name(plan.specs)
+    codecs = by_name(plan.specs)
     ladders = {name: _ladder(spec, plan.settings.get(name)) for name, spec in codecs.items()}
     for name in plan.settings:
         if name not in codecs:
@@ -106,16 +106,6 @@ def evaluate(plan: Plan, folder: Path, progress: Progress = lambda what, done, t
                 progress(f"{row.codec} {row.setting}", total - len(tasks) + n, total)
             results.save()
     return results
-
-
-def _by_name(specs: Iterable[str]) -> dict[str, str]:
-    """Specs by the id of their codec; UsageError if two have the same."""
-    named: dict[str, str] = {}
-    for spec in specs:
-        name = find(spec).id
-        if named.setdefault(name, spec) != spec:
-            raise UsageError(f"codecs {named[name]} and {spec} are both called {name}: rename one (NAME=FILE.ltm)")
-    return named
 
 
 def _ladder(spec: str, given: tuple[float, ...] | None) -> tuple[float, ...]:
