@@ -85,6 +85,11 @@ class Floats:
         return np.array(estimate(self.module.eval(), self.weights, y, pixels.shape[:2]))
 
 
+def rate_points(model: str) -> list[tuple[str, float]]:
+    """Of a shipped model in the tune that it encodes with unless told: names, and a quality of each."""
+    return [(p.name, p.quality[0]) for info in latens.models() if info.id == model for p in info.tuned()]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
@@ -93,12 +98,13 @@ def main() -> None:
     parser.add_argument("--run", type=Path, help="the training run that the .ltm file was exported from")
     given = parser.parse_args()
     pictures = sorted(given.data.glob("*.png"))
+    if not pictures:
+        parser.error(f"--data {given.data} has no PNG files in it")
     path = Path(given.model) if given.model.endswith(".ltm") else None
     if given.run and path is None:
         parser.error(f"--run {given.run} is compared with an .ltm file, and --model is {given.model}")
     if given.quality is None:
-        points = [point for info in latens.models() if info.id == given.model for point in info.points]
-        ladder = [(point.name, point.quality[0]) for point in points] or [(path.stem if path else "", 50.0)]
+        ladder = rate_points(given.model) or [(path.stem if path else "", 50.0)]
     else:
         ladder = [(f"q{quality:g}", quality) for quality in given.quality]
     floats = Floats(given.run, path) if given.run and path else None

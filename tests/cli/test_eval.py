@@ -1,6 +1,7 @@
 """``latens eval``, ``latens report`` and ``latens compare`` on real pictures through classic codecs."""
 
 import json
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -37,6 +38,13 @@ def test_an_effort_goes_to_learned_codecs_that_have_none(run: Callable, pictures
     assert chosen_codecs(["stored"]) == (("stored",), {})
     said = run("eval", pictures, "-o", tmp_path / "results", "--codec", "stored", "-e", "10")
     assert said.status == 2 and "effort is 10, and must be from 0 to 9" in said.err
+
+
+def test_settings_given_again_go_on_with_a_ladder() -> None:
+    from latens.cli.eval import _ladders
+
+    again = _ladders(["jpeg=20", "webp=5", "jpeg=50,80"])
+    assert again == {"jpeg": (20, 50, 80), "webp": (5,)}
 
 
 def test_help_names_every_codec_and_metric() -> None:
@@ -153,6 +161,32 @@ def test_a_report_without_originals_says_that_it_has_no_pictures(
     assert (wrong.status, "gif" in wrong.err) == (2, True)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="names of files are no bytes on Windows")
+def test_a_report_shows_pictures_of_any_name(run: Callable, pictures: Path, tmp_path: Path) -> None:
+    (pictures / "face.png").rename(pictures / os.fsdecode(b"caf\xe9\r.png"))
+    out = tmp_path / "results"
+    assert run("eval", pictures, "-o", out, *JPEG, *QUICK, "--quiet").status == 0
+    said = run("report", out, "--json")
+    assert (said.status, json.loads(said.out)["pictures"]) == (0, 1)
+    assert "caf\\udce9\\r.png" in (out / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_report_leaves_out_what_cannot_be_decoded(run: Callable, results: Path, tmp_path: Path) -> None:
+    for path in (results / "files" / "webp").rglob("*.webp"):
+        path.write_bytes(b"damaged")
+    said = run("report", results, "-o", tmp_path / "a.html", "--json")
+    assert (said.status, json.loads(said.out)["pictures"]) == (0, 1)
+    assert said.err.count("note: the page's pictures lack versions of webp: ") == 1
+    page = (tmp_path / "a.html").read_text(encoding="utf-8")
+    data = json.loads(page.partition('type="application/json">')[2].partition("</script>")[0])
+    assert {version["codec"] for version in data["pictures"][0]["versions"]} == {"jpeg"}
+    assert [codec["id"] for codec in data["codecs"]] == ["jpeg", "webp"]
+    for path in (results / "files" / "jpeg").rglob("*.jpg"):
+        path.write_bytes(b"damaged")
+    said = run("report", results, "-o", tmp_path / "b.html", "--json")
+    assert (said.status, json.loads(said.out)["pictures"]) == (0, 0) and "no picture viewer" in said.err
+
+
 def test_compare_matches_the_rate_and_writes_a_page(
     run: Callable, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -170,6 +204,26 @@ def test_compare_matches_the_rate_and_writes_a_page(
     table = run("compare", pictures / "face.png", *two, "--no-page")
     assert table.status == 0
     assert b"PSNR-RGB" in table.out
+
+
+def test_compare_lists_the_best_first(capsys: pytest.CaptureFixture[str]) -> None:
+    from latens.cli.compare import _print
+    from latens.evaluate.results import Row
+
+    figures = {"good": {"gmsd": 0.01, "psnr_rgb": 40.0}, "bad": {"gmsd": 0.2, "psnr_rgb": 20.0}}
+    rows = [Row(name, "50", "a.png", 8, 8, 9, 1.0, 0.1, 0.1, metrics=m) for name, m in figures.items()]
+    for metric in ("gmsd", "psnr_rgb"):
+        _print(rows[::-1], (metric,))
+        said = capsys.readouterr().out
+        assert 0 < said.index("good") < said.index("bad")
+
+
+def test_compare_refuses_codecs_of_one_name(run: Callable, pictures: Path, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.ltm").write_bytes(b"weights")
+    two = [word for name in ("a", "b") for word in ("--codec", f"mine={tmp_path / name}.ltm")]
+    said = run("compare", pictures / "face.png", *two, "--no-page")
+    assert (said.status, "both called mine" in said.err) == (2, True)
 
 
 @pytest.mark.parametrize("bpp", ["0", "-1", "nan"])

@@ -118,6 +118,24 @@ def test_a_rate_of_zero_is_refused() -> None:
         bd_rate(JPEG, Curve("free", [0, 0.4, 0.8, 1.6], [28, 30, 32, 37]))
 
 
+def test_a_point_given_twice_is_one_point() -> None:
+    again = Curve("again", [JPEG.bpp[2], *JPEG.bpp], [JPEG.quality[2], *JPEG.quality])
+    assert bd_rate(JPEG, again) == bd_rate(JPEG, Curve("again", JPEG.bpp, JPEG.quality))
+    with pytest.raises(UsageError, match="3 points: BD-rate needs at least 4"):
+        bd_rate(JPEG, Curve("few", [0.2, 0.2, 0.4, 0.8], [28, 28, 30, 32]))
+
+
+def test_infinite_ends_stand_for_all_that_both_curves_cover() -> None:
+    result = bd_rate(JPEG, JPEG2000, low=-math.inf, high=math.inf)
+    assert (result.low, result.high, result.shrunk) == (26.6, 39.8, False)
+    assert result.percent == bd_rate(JPEG, JPEG2000, low=0, high=99).percent
+
+
+def test_ranges_that_begin_below_0_can_be_read() -> None:
+    result = BdRate(-25.0, -28.1, 83.07, "SSIMULACRA2", "jpeg", "avif", (-28.1, 83.07), "")
+    assert str(result) == "avif vs jpeg: -25.0 % (SSIMULACRA2, -28.1 to 83.07)"
+
+
 def test_too_few_points_are_refused() -> None:
     with pytest.raises(UsageError, match="3 points: BD-rate needs at least 4"):
         bd_rate(JPEG, Curve("few", [0.2, 0.4, 0.8], [28, 30, 32]))

@@ -102,7 +102,11 @@ def test_files_of_one_name_in_several_folders_all_count(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "spec", ["nonesuch", f"a/b={GOLDEN}", "=x.ltm", "mine=", "mine=nowhere.ltm", f"mine={GOLDEN},nowhere.ltm"]
+    "spec",
+    [
+        "nonesuch", f"a/b={GOLDEN}", f".={GOLDEN}", f"..={GOLDEN}@3", "=x.ltm", "mine=", "mine=nowhere.ltm",
+        f"mine={GOLDEN},nowhere.ltm",
+    ],
 )
 def test_unknown_codecs_and_missing_files_are_refused(spec: str) -> None:
     with pytest.raises(UsageError, match="codec"):

@@ -124,5 +124,19 @@ def test_curves_that_cannot_be_compared_say_why() -> None:
     assert isinstance(compare(curve("a", [1], [30]), curve("b", [1], [30]), "ms_ssim_db"), LatensError)
 
 
+def test_reasons_are_told_in_unit_and_sign_of_the_metric() -> None:
+    def reason(*values: tuple[float, ...]) -> str:
+        rates = (0.25, 0.5, 1.0, 2.0)
+        pairs = zip("ab", values, strict=True)
+        one, two = (MeanCurve(n, n, ("",) * 4, {"bpp": rates, "gmsd": v}) for n, v in pairs)
+        return str(compare(one, two, "gmsd"))
+
+    falling = (0.2, 0.15, 0.1, 0.05)
+    apart = reason(falling, (0.6, 0.5, 0.4, 0.3))
+    assert apart.startswith("no common GMSD between a (0.05-0.2) and b (0.3-0.6): ")
+    bent = reason(falling, (0.2, 0.15, 0.16, 0.05))
+    assert bent.startswith("curve b does not fall from (0.5 bpp, 0.15) to (1 bpp, 0.16): ")
+
+
 def test_every_range_belongs_to_a_metric_with_a_title() -> None:
     assert [curves.metric_title(name) for name in curves.RANGES] == ["PSNR-RGB", "MS-SSIM"]

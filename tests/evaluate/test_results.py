@@ -1,5 +1,6 @@
 """Results on the disk: rows survive, mixtures are refused."""
 
+import json
 import math
 import os
 from dataclasses import replace
@@ -36,8 +37,8 @@ def test_rows_come_back_as_they_were_written(tmp_path: Path) -> None:
     assert back.key == Key("jpeg", "50", "a.png")
 
 
-def test_names_with_commas_quotes_and_line_ends_survive(tmp_path: Path) -> None:
-    name = 'a "b", c.png'
+@pytest.mark.parametrize("name", ['a "b", c.png', "a\rb.png", "a\r\nb\n.png"])
+def test_names_with_commas_quotes_and_line_ends_survive(tmp_path: Path, name: str) -> None:
     results = Results.open(tmp_path / "r", run())
     results.add(Row("jpeg", "50", name, 1, 1, error="bad\nluck"))
     (back,) = Results.read(tmp_path / "r").rows.values()
@@ -53,17 +54,15 @@ def test_a_last_line_that_a_kill_cut_short_is_left_out(tmp_path: Path) -> None:
     assert [row.setting for row in Results.read(tmp_path / "r").rows.values()] == ["50", "60"]
 
 
-def test_failed_rows_are_tried_again(tmp_path: Path) -> None:
+def test_failures_stay_with_what_was_measured_until_others_take_their_places(tmp_path: Path) -> None:
     results = Results.open(tmp_path / "r", run())
-    results.add(ROW)
+    results.add(replace(ROW, error="no such program"))
     results.add(Row("jpeg", "60", "a.png", 8, 4, error="no luck"))
-    assert list(Results.open(tmp_path / "r", run()).rows) == [ROW.key]
-
-
-def test_what_was_measured_outlives_a_further_metric_that_fails(tmp_path: Path) -> None:
-    Results.open(tmp_path / "r", run()).add(replace(ROW, error="no such program"))
-    (back,) = Results.open(tmp_path / "r", run()).rows.values()
-    assert back.error == "" and back.bytes == 100 and back.metrics["psnr_rgb"] == 31.5
+    again = Results.open(tmp_path / "r", run())
+    assert [row.error for row in again.rows.values()] == ["no such program", "no luck"]
+    assert again.rows[ROW.key].bytes == 100 and again.rows[ROW.key].metrics["psnr_rgb"] == 31.5
+    again.add(Row("jpeg", "60", "a.png", 8, 4, 120, 30.0))
+    assert [row.error for row in Results.read(tmp_path / "r").rows.values()] == ["no such program", ""]
 
 
 def test_two_evaluations_do_not_write_to_one_folder(tmp_path: Path) -> None:
@@ -126,6 +125,17 @@ def test_a_folder_with_something_else_in_it_is_refused_and_left_alone(tmp_path: 
     with pytest.raises(UsageError, match="holds no results"):
         Results.open(tmp_path, run())
     assert [path.name for path in tmp_path.iterdir()] == ["precious.txt"]
+
+
+def test_a_run_that_lacks_a_fact_is_refused(tmp_path: Path) -> None:
+    Results.open(tmp_path / "r", run())
+    path = tmp_path / "r" / "run.json"
+    whole = json.loads(path.read_text())
+    for name in ("codecs", "pictures", "runs"):
+        path.write_text(json.dumps({key: value for key, value in whole.items() if key != name}))
+        for attempt in (Results.read, lambda folder: Results.open(folder, run())):
+            with pytest.raises(UsageError, match=f"cannot be read: KeyError.'{name}'"):
+                attempt(tmp_path / "r")
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"format": 1}', '{"format": "x"}', '{"format": 99}'])

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -106,6 +107,25 @@ def test_metrics_asked_for_later_are_taken_from_the_kept_files(folder: Path, tmp
         assert set(row.metrics) == {"psnr_rgb", "ms_ssim", "psnr_y"}
 
 
+def test_files_that_were_kept_stay_when_a_run_that_keeps_none_measures_them(
+    folder: Path, tmp_path: Path
+) -> None:
+    first = evaluate(plan(folder, specs=("jpeg",), settings={"jpeg": (20,)}), tmp_path / "out")
+    asked = plan(folder, specs=("jpeg",), settings={"jpeg": (20,)}, metrics=("psnr_y",), keep=False)
+    assert all("psnr_y" in row.metrics for row in evaluate(asked, tmp_path / "out").rows.values())
+    assert all(first.file(row, ".jpg").stat().st_size == row.bytes for row in first.rows.values())
+
+
+def test_a_kept_file_of_another_size_is_coded_again(folder: Path, tmp_path: Path) -> None:
+    first = evaluate(plan(folder, specs=("jpeg",), settings={"jpeg": (20,)}), tmp_path / "out")
+    row = next(iter(first.rows.values()))
+    first.file(row, ".jpg").write_bytes(b"cut short")
+    asked = plan(folder, specs=("jpeg",), settings={"jpeg": (20,)}, metrics=("psnr_y",))
+    again = evaluate(asked, tmp_path / "out").rows[row.key]
+    assert not again.error and {name: again.metrics[name] for name in row.metrics} == row.metrics
+    assert first.file(row, ".jpg").stat().st_size == again.bytes == row.bytes
+
+
 def test_a_metric_that_fails_later_costs_no_row(folder: Path, tmp_path: Path) -> None:
     (task, *_) = tasks = [
         Task("jpeg", 20.0, name, path, tmp_path / f"{name}.jpg", ("psnr_rgb",), True)
@@ -126,6 +146,23 @@ def test_metrics_asked_for_later_are_added_to_those_of_files_that_were_not_kept(
     assert all(set(row.metrics) == {"psnr_rgb", "ms_ssim", "psnr_y"} for row in second.rows.values())
     third = evaluate(plan(folder, keep=False), tmp_path / "out")
     assert len(third.run["runs"]) == 2  # the third had nothing to do
+
+
+def test_what_failed_is_tried_again_and_nothing_else_that_failed_is_forgotten(
+    folder: Path, tmp_path: Path
+) -> None:
+    results = evaluate(plan(folder), tmp_path / "out")
+    face, suit = (key for key in results.rows if key[:2] == ("jpeg", "20"))
+    other = next(key for key in results.rows if key.codec == "webp")
+    failed = [replace(results.rows[face], error="no luck", metrics={}, bytes=0)]
+    failed += [replace(results.rows[key], error="no such program") for key in (suit, other)]
+    for row in failed:
+        results.add(row)
+    again = evaluate(plan(folder, specs=("jpeg",), settings={"jpeg": (20,)}), tmp_path / "out")
+    assert [key for key, row in again.rows.items() if row.error] == [other]
+    assert again.rows[suit] == replace(failed[1], error="")  # measured again, not coded again
+    assert len(failures(again)) == 1 and "no such program" in failures(again)[0]
+    assert again.rows[face].metrics.keys() == {"psnr_rgb", "ms_ssim"} and again.rows[face].bytes > 0
 
 
 def test_codecs_of_one_name_are_refused(folder: Path, tmp_path: Path) -> None:
@@ -172,6 +209,29 @@ def test_a_process_that_dies_costs_its_own_item_only() -> None:
     assert found == {0: None, 1: f"lost {signal.SIGKILL}", 2: None, 3: None}
 
 
+PARENT = """
+from latens.evaluate import runner
+import os, time
+pool = runner._pool(1)
+print(pool.submit(os.getpid).result(), flush=True)
+pool.submit(time.sleep, 600)
+time.sleep(600)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
+def test_workers_end_with_a_parent_that_is_killed() -> None:
+    parent = subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    worker = int(parent.stdout.readline())
+    parent.kill()
+    try:
+        parent.communicate(timeout=60)  # until the worker, which has the same output, has closed it
+    except subprocess.TimeoutExpired:
+        os.kill(worker, signal.SIGKILL)
+        raise
+
+
 def test_settings_and_codecs_are_checked_before_any_work(folder: Path, tmp_path: Path) -> None:
     for changes, named in (
         ({"settings": {"jpeg": (101,)}}, "quality is 101"),
@@ -182,6 +242,11 @@ def test_settings_and_codecs_are_checked_before_any_work(folder: Path, tmp_path:
         with pytest.raises(UsageError, match=named):
             evaluate(plan(folder, **changes), tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_setting_given_twice_is_coded_once() -> None:
+    assert runner._ladder("jpeg", (20, 60, 20)) == (20, 60)
+    assert len(runner._ladder("balle2017", (10, 50, 50.0000001))) == 2
 
 
 def test_pictures_are_found_in_folders_and_named_apart(folder: Path, tmp_path: Path) -> None:

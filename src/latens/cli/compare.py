@@ -98,7 +98,8 @@ def _print(rows: list[Row], metrics: tuple[str, ...]) -> None:
     table.add_column("codec", no_wrap=True)
     for heading in ("setting", "bytes", "bpp", *(METRICS[name].title for name in shown), "encode s", "decode s"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for row in sorted(rows, key=lambda row: -row.metrics.get(shown[0], math.nan)):
+    sign = -1 if METRICS[shown[0]].better == "higher" else 1
+    for row in sorted(rows, key=lambda row: sign * row.metrics.get(shown[0], math.nan)):  # the best first
         figures = [f"{row.metrics[name]:.{METRICS[name].digits}f}" for name in shown]
         times = (f"{row.encode_s:.3f}", f"{row.decode_s:.3f}")
         table.add_row(row.codec, f"{float(row.setting):.4g}", str(row.bytes), f"{row.bpp:.3f}", *figures, *times)

@@ -142,11 +142,11 @@ def chosen_metrics(given: list[str] | None) -> tuple[str, ...]:
 
 
 def _ladders(given: list[str]) -> dict[str, tuple[float, ...]]:
-    ladders = {}
+    ladders: dict[str, tuple[float, ...]] = {}
     for words in given:
         name, equals, values = words.partition("=")
         try:
-            ladders[name] = tuple(float(value) for value in values.split(","))
+            ladders[name] = (*ladders.get(name, ()), *(float(value) for value in values.split(",")))
         except ValueError:
             equals = ""
         if not equals:

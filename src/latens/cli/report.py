@@ -67,9 +67,15 @@ def report(
     with progress_bar(quiet) as progress:
         room = int(max_size * 1e6) - len(render(page))
         page["pictures"] = gallery(found, pictures or [], show or known, room, cores(), progress)
+    left_out: dict[str, str] = {}
+    for entry in page["pictures"]:
+        left_out = entry["left_out"] | left_out
+    for name, why in left_out.items():
+        messages.note(f"the page's pictures lack versions of {name}: {why}")
+    page["pictures"] = [entry for entry in page["pictures"] if entry["versions"]]
     if not page["pictures"]:
         messages.note("the page has no picture viewer: originals or coded files are not where they were")
-    html = render(page).encode()
+    html = render(page).encode(errors="backslashreplace")  # names of files may be any bytes
     output.write(target, html, force)
     facts = {"output": target, "bytes": len(html), "pictures": len(page["pictures"]), "codecs": known}
     said = f"{target}: {messages.size(len(html))}"

@@ -31,7 +31,7 @@ class Curve(NamedTuple):
 
     name: str
     bpp: Sequence[float]  # bits per pixel, of files
-    quality: Sequence[float]  # the metric, larger is better: PSNR or MS-SSIM in dB
+    quality: Sequence[float]  # the metric
 
 
 class BdRate(NamedTuple):
@@ -44,6 +44,7 @@ class BdRate(NamedTuple):
     anchor: str
     test: str
     asked: tuple[float, float]  # the range asked for; wider than (low, high) where a curve does not cover it
+    unit: str = "dB"  # of the metric, if it has one
 
     @property
     def shrunk(self) -> bool:
@@ -51,10 +52,10 @@ class BdRate(NamedTuple):
         return (self.low, self.high) != self.asked
 
     def __str__(self) -> str:
-        note = f", asked for {self.asked[0]:g}-{self.asked[1]:g}" if self.shrunk else ""
+        note = f", asked for {_range(*self.asked)}" if self.shrunk else ""
         return (
             f"{self.test} vs {self.anchor}: {self.percent:+.1f} % "
-            f"({self.metric}, {self.low:.4g}-{self.high:.4g} dB{note})"
+            f"({self.metric}, {_range(self.low, self.high)}{_after(self.unit)}{note})"
         )
 
 
@@ -65,22 +66,31 @@ def bd_rate(
     low: float = PSNR_RANGE[0],
     high: float = PSNR_RANGE[1],
     metric: str = "PSNR-RGB",
+    unit: str = "dB",
+    better: str = "higher",
 ) -> BdRate:
     """The rate of ``test`` relative to ``anchor`` at equal ``metric``, averaged over low ... high.
+
+    Infinite ends stand for as far as both curves reach. Of the metric, ``better`` is "higher" or "lower".
 
     Raises UsageError, naming the points, where a curve has fewer than four of them, holds a value that is no
     number, or loses quality as its rate grows; and where the curves share nothing of the range. Raises
     MissingExtraError without the package ``bjontegaard``.
     """
-    if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise UsageError(f"range {low:g}-{high:g}: its low end must lie below its high end")
-    anchor, test = _in_order(anchor), _in_order(test)
-    start = max(low, anchor.quality[0], test.quality[0])
-    end = min(high, anchor.quality[-1], test.quality[-1])
+    if not low < high:
+        raise UsageError(f"range {_range(low, high)}: its low end must lie below its high end")
+    sign = -1 if better == "lower" else 1
+    anchor, test = _in_order(anchor, unit, sign), _in_order(test, unit, sign)
+    bottom, top = sorted((sign * low, sign * high))
+    start = max(bottom, anchor.quality[0], test.quality[0])
+    end = min(top, anchor.quality[-1], test.quality[-1])
     if not start < end:
+        parts = [_span(anchor, sign), _span(test, sign)]
+        if not (math.isinf(low) and math.isinf(high)):
+            parts.append(f"the range {_range(low, high)}")
         raise UsageError(
-            f"no common {metric} between {_span(anchor)}, {_span(test)} and the range {low:g}-{high:g}: "
-            "BD-rate needs curves that overlap inside the range"
+            f"no common {metric} between {', '.join(parts[:-1])} and {parts[-1]}: "
+            "BD-rate needs curves that overlap there"
         )
     try:
         import bjontegaard
@@ -100,37 +110,50 @@ def bd_rate(
     )
     total = float(test_rate.integrate(start, end)) - float(anchor_rate.integrate(start, end))
     percent = 100 * (10 ** (total / (end - start)) - 1)
-    return BdRate(percent, start, end, metric, anchor.name, test.name, (low, high))
+    least, most = sorted((sign * start, sign * end))
+    asked = (least if math.isinf(low) else low, most if math.isinf(high) else high)
+    return BdRate(percent, least, most, metric, anchor.name, test.name, asked, unit)
 
 
-def _in_order(curve: Curve) -> Curve:
-    """The curve with rising rate, or UsageError naming the points that keep it from being one."""
+def _in_order(curve: Curve, unit: str, sign: int) -> Curve:
+    """The curve with rising rate, each point once and its quality times ``sign``, which makes it rise.
+
+    Raises UsageError naming the points that keep it from being one.
+    """
     name = curve.name
     if len(curve.bpp) != len(curve.quality):
         raise UsageError(
             f"curve {name} has {len(curve.bpp)} rates and {len(curve.quality)} qualities: a point needs both"
         )
-    if len(curve.bpp) < MIN_POINTS:
-        raise UsageError(f"curve {name} has {len(curve.bpp)} points: BD-rate needs at least {MIN_POINTS}")
-    points = sorted((float(r), float(q)) for r, q in zip(curve.bpp, curve.quality, strict=True))
+    points = sorted({(float(r), sign * float(q)) for r, q in zip(curve.bpp, curve.quality, strict=True)})
+    if len(points) < MIN_POINTS:
+        raise UsageError(f"curve {name} has {len(points)} points: BD-rate needs at least {MIN_POINTS}")
     bad = [p for p in points if not (math.isfinite(p[0]) and math.isfinite(p[1]) and p[0] > 0)]
     if bad:
         raise UsageError(
-            f"curve {name} has {_listed(bad)}: rates must be above 0 and both values finite (a lossless "
-            "point has no place on it)"
+            f"curve {name} has {_listed(bad, unit, sign)}: rates must be above 0 and both values finite (a "
+            "lossless point has no place on it)"
         )
     for first, second in pairwise(points):
         if not (first[0] < second[0] and first[1] < second[1]):
             raise UsageError(
-                f"curve {name} does not rise from {_listed([first])} to {_listed([second])}: BD-rate needs "
-                "quality that grows with the rate"
+                f"curve {name} does not {'rise' if sign > 0 else 'fall'} from {_listed([first], unit, sign)} to "
+                f"{_listed([second], unit, sign)}: BD-rate needs quality that grows with the rate"
             )
     return Curve(name, [bpp for bpp, _ in points], [quality for _, quality in points])
 
 
-def _listed(points: Sequence[tuple[float, float]]) -> str:
-    return ", ".join(f"({bpp:.4g} bpp, {quality:.4g} dB)" for bpp, quality in points)
+def _listed(points: Sequence[tuple[float, float]], unit: str, sign: int) -> str:
+    return ", ".join(f"({bpp:.4g} bpp, {sign * quality:.4g}{_after(unit)})" for bpp, quality in points)
 
 
-def _span(curve: Curve) -> str:
-    return f"{curve.name} ({curve.quality[0]:.4g}-{curve.quality[-1]:.4g})"
+def _span(curve: Curve, sign: int) -> str:
+    return f"{curve.name} ({_range(*sorted((sign * curve.quality[0], sign * curve.quality[-1])))})"
+
+
+def _range(low: float, high: float) -> str:
+    return f"{low:.4g}{' to ' if low < 0 else '-'}{high:.4g}"
+
+
+def _after(unit: str) -> str:
+    return f" {unit}" if unit else ""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -158,9 +159,10 @@ def find(spec: str) -> Codec:
     if given:
         files = tuple(Path(path) for path in paths.split(","))
         missing = [str(path) for path in files if not path.is_file()]
-        if missing or not re.fullmatch(r"[^/\\]+", name):
+        if missing or name in (".", "..") or not re.fullmatch(r"[^/\\]+", name):
             what = f"there is no file {missing[0]}" if missing else f"its name is {name!r}"
-            raise UsageError(f"codec {whole!r}: {what}; it must be NAME=FILE.ltm[,FILE.ltm...], without / in NAME")
+            rule = "NAME=FILE.ltm[,FILE.ltm...], without / in NAME, which is not . or .."
+            raise UsageError(f"codec {whole!r}: {what}; it must be {rule}")
         return Files(name, files, effort)
     if spec in CODECS and effort is None:
         return CODECS[spec]
@@ -170,6 +172,16 @@ def find(spec: str) -> Codec:
     known = ", ".join((*CODECS, *models))
     rule = f"one of {known}; or NAME=FILE.ltm,...; learned ones may end in @0 to @9"
     raise UsageError(f"codec is {whole!r}, and must be {rule}")
+
+
+def by_name(specs: Iterable[str]) -> dict[str, str]:
+    """Specs by the id of their codec; UsageError if two have the same."""
+    named: dict[str, str] = {}
+    for spec in specs:
+        name = find(spec).id
+        if named.setdefault(name, spec) != spec:
+            raise UsageError(f"codecs {named[name]} and {spec} are both called {name}: rename one (NAME=FILE.ltm)")
+    return named
 
 
 def everything() -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from latens.errors import LatensError
-from latens.evaluate.codecs import find
+from latens.evaluate.codecs import by_name, find
 from latens.evaluate.gallery import Job, picture
 from latens.evaluate.match import match
 from latens.evaluate.payload import options_text
@@ -43,9 +43,9 @@ def compare(
 
     Raises:
         PictureError: the picture cannot be read
-        UsageError: an unknown codec, or a rate that is not above 0
+        UsageError: an unknown codec, two of one name, or a rate that is not above 0
     """
-    codecs = {spec: find(spec) for spec in specs}
+    codecs = {spec: find(spec) for spec in by_name(specs).values()}
     original = read_picture(source).pixels
     height, width = original.shape[:2]
     rows: list[Row] = []

@@ -42,11 +42,10 @@ class MeanCurve:
     rows: Mapping[str, tuple[Row, ...]] = field(default_factory=dict)  # per setting, if measured here
 
     def curve(self, metric: str) -> Curve:
-        """For `bd_rate`; a metric of which less is better enters with its sign changed."""
-        sign = -1 if metric in METRICS and METRICS[metric].better == "lower" else 1
+        """For `bd_rate`."""
         if metric not in self.values:
             raise UsageError(f"{self.id} has no {metric}")
-        return Curve(self.id, self.values["bpp"], [sign * value for value in self.values[metric]])
+        return Curve(self.id, self.values["bpp"], self.values[metric])
 
     def median(self, quantity: str) -> float | None:
         """Of a quantity of all its rows, where it was measured."""
@@ -161,21 +160,26 @@ def others_named(ours: Sequence[str], others: Sequence[str]) -> list[str]:
 
 def compare(anchor: MeanCurve, test: MeanCurve, metric: str) -> BdRate | LatensError:
     """BD-rate over the metric's range (`RANGES`), or over all that both cover; or why there is none."""
-    title = metric_title(metric)
+    title, unit, better, _ = shown_as(metric)
+    low, high = RANGES.get(metric, (-math.inf, math.inf))
     try:
         first, second = anchor.curve(metric), test.curve(metric)
-        low, high = RANGES.get(metric) or (
-            max(min(first.quality), min(second.quality)),
-            min(max(first.quality), max(second.quality)),
-        )
-        return bd_rate(first, second, low=low, high=high, metric=title)
+        return bd_rate(first, second, low=low, high=high, metric=title, unit=unit, better=better)
     except LatensError as error:
         return error
 
 
 def metric_title(metric: str) -> str:
     """For people."""
-    return DERIVED[metric][0] if metric in DERIVED else METRICS[metric].title
+    return shown_as(metric)[0]
+
+
+def shown_as(metric: str) -> tuple[str, str, str, int]:
+    """Title, unit, which is better and digits after the point."""
+    if metric in DERIVED:
+        return DERIVED[metric]
+    known = METRICS[metric]
+    return known.title, known.unit, known.better, known.digits
 
 
 def summary(curve: MeanCurve, version: str, complexity: Mapping[str, Any] | None = None) -> dict[str, Any]:

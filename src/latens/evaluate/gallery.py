@@ -31,15 +31,21 @@ class Job(NamedTuple):
 
 
 def picture(job: Job) -> dict[str, Any]:
-    """One entry of the payload's ``pictures``."""
+    """One entry of the payload's ``pictures``; ``left_out`` says why it lacks versions that cannot be decoded."""
     original = read_picture(job.source).pixels
     if job.budget is None:
         url, exact = data_url(original), True
     else:
         url, exact = preview(original, job.budget.original([row.bytes for _, row, _ in job.versions]))
     entry = {"name": job.name, "width": original.shape[1], "height": original.shape[0], "original": url}
-    versions = [version(spec, row, path.read_bytes(), original, job.budget) for spec, row, path in job.versions]
-    return entry | {"exact": exact, "versions": versions}
+    versions: list[dict[str, Any]] = []
+    left_out: dict[str, str] = {}  # by codec
+    for spec, row, path in job.versions:
+        try:
+            versions.append(version(spec, row, path.read_bytes(), original, job.budget))
+        except LatensError as error:  # other versions, tables and curves need none of it
+            left_out.setdefault(row.codec, str(error))
+    return entry | {"exact": exact, "versions": versions, "left_out": left_out}
 
 
 def version(spec: str, row: Row, data: bytes, original: np.ndarray, budget: Budget | None) -> dict[str, Any]:
@@ -95,6 +101,8 @@ def pictures(
     progress: Callable[[str, int, int], None],
 ) -> list[dict[str, Any]]:
     """The viewer's pictures, each with versions of every codec near `RATES`; about ``limit`` bytes in all.
+
+    Versions of files that cannot be decoded are left out, as `picture` says.
 
     Args:
         folders: where the originals are looked for besides their first place

@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from latens.errors import LatensError
-from latens.evaluate.curves import DERIVED, MeanCurve, compare
+from latens.evaluate.curves import MeanCurve, compare, shown_as
 from latens.evaluate.results import Results
-from latens.metrics import METRICS
 
 SHOWN_AT_FIRST = ("jpeg", "jpeg2000", "webp", "bpg_444_x265_ycbcr", "vtm")  # of the published curves
 KODAK = 24  # pictures, which published curves are means over
@@ -50,11 +49,7 @@ def metrics_of(curves: Sequence[MeanCurve]) -> list[dict[str, Any]]:
     names = dict.fromkeys(name for curve in curves for name in curve.values if name not in ("bpp", "ms_ssim"))
     found = []
     for name in names:
-        if name in DERIVED:
-            title, unit, better, digits = DERIVED[name]
-        else:
-            known = METRICS[name]
-            title, unit, better, digits = known.title, known.unit, known.better, known.digits
+        title, unit, better, digits = shown_as(name)
         found.append({"id": name, "title": title, "unit": unit, "better": better, "digits": digits})
     return found
 
@@ -105,11 +100,10 @@ def bd_table(curves: Sequence[MeanCurve], metric: str) -> dict[str, dict[str, An
             if isinstance(found, LatensError):
                 entries[test.id] = {"refused": str(found)}
             else:
-                low, high = sorted((abs(found.low), abs(found.high)))  # signs are turned where less is better
                 entries[test.id] = {
                     "percent": round(found.percent, 3),
-                    "low": round(low, 4),
-                    "high": round(high, 4),
+                    "low": round(found.low, 4),
+                    "high": round(found.high, 4),
                     "shrunk": found.shrunk,
                 }
     return table

@@ -31,6 +31,7 @@ from latens.errors import UsageError
 
 FORMAT = 1
 ERRORS = "surrogateescape"  # names of files may be any bytes
+FACTS = ("dataset", "pictures", "unreadable", "codecs", "metrics", "runs")  # that every run.json has
 WORDS = ("codec", "setting", "picture", "error")
 COUNTS = ("width", "height", "bytes")
 NUMBERS = ("bpp", "encode_s", "decode_s", "peak_mb")
@@ -103,6 +104,8 @@ class Results:
             if run["format"] > FORMAT:
                 found = f"format {run['format']}"
                 raise UsageError(f"{folder} has results of {found}, and this version reads {FORMAT}")
+            if missing := [name for name in FACTS if name not in run]:
+                raise KeyError(*missing)
             return cls(folder, run, _read_rows(folder / "rows.csv", run["metrics"]))
         except (FileNotFoundError, NotADirectoryError):
             raise UsageError(f"{folder} is not a folder of results: it has no {path.name}") from None
@@ -113,8 +116,8 @@ class Results:
     def open(cls, folder: Path, run: Mapping[str, Any]) -> Results:
         """Begin, or go on with, the results of ``run`` in ``folder``.
 
-        Failed rows are forgotten, to be tried again, but for what was measured before a further metric failed;
-        pictures, codecs and metrics are added to those there.
+        Rows stay as they are, failed ones too, until others take their places; pictures, codecs and metrics are
+        added to those there.
 
         Raises:
             UsageError: the folder holds something else, or rows of another version of a codec or picture
@@ -124,7 +127,6 @@ class Results:
         if (folder / "run.json").exists():
             found = cls.read(folder)
             before, rows = found.run, found.rows
-            rows = {key: replace(row, error="") for key, row in rows.items() if row.usable}
         else:
             _refuse_others(folder)
         for kind in ("pictures", "codecs", "metrics"):
@@ -209,14 +211,22 @@ def _read_rows(path: Path, metrics: Sequence[str]) -> list[Row]:
     """All whole rows; a last line that a kill cut short is left out."""
     if not path.exists():
         return []
-    text = path.read_text(encoding="utf-8", errors=ERRORS)
+    with path.open(encoding="utf-8", errors=ERRORS, newline="") as file:
+        text = file.read()
     whole = text[: text.rfind("\n") + 1]
     return [Row.from_flat(cells, list(metrics)) for cells in csv.DictReader(io.StringIO(whole, newline=""))]
 
 
+class _Lines(io.StringIO):
+    """Rows as a CSV writer makes them, which quotes the ends of its own lines only: CR LF; here LF ends them."""
+
+    def write(self, line: str) -> int:
+        return super().write(line.removesuffix("\r\n") + "\n")
+
+
 def _table(columns: Sequence[str], rows: Iterable[Row], *, head: bool) -> str:
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    text = _Lines(newline="")
+    writer = csv.DictWriter(text, columns, restval="", lineterminator="\r\n")
     if head:
         writer.writeheader()
     for row in rows:

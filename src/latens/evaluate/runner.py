@@ -14,13 +14,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from latens.classic.base import Codec
 from latens.errors import UsageError
-from latens.evaluate.codecs import complexity, find
+from latens.evaluate.codecs import by_name, complexity, find
 from latens.evaluate.results import Key, Results, Row, writing
 from latens.evaluate.worker import THREADS, Surveyed, Task, failed, start, survey, work
 from latens.metrics import METRICS
@@ -78,7 +79,7 @@ def evaluate(plan: Plan, folder: Path, progress: Progress = lambda what, done, t
     Raises:
         UsageError: no picture could be read, an unknown codec or setting, or a folder with other results
     """
-    codecs = _by_name(plan.specs)
+    codecs = by_name(plan.specs)
     ladders = {name: _ladder(spec, plan.settings.get(name)) for name, spec in codecs.items()}
     for name in plan.settings:
         if name not in codecs:
@@ -107,19 +108,11 @@ def evaluate(plan: Plan, folder: Path, progress: Progress = lambda what, done, t
     return results
 
 
-def _by_name(specs: Iterable[str]) -> dict[str, str]:
-    """Specs by the id of their codec; UsageError if two have the same."""
-    named: dict[str, str] = {}
-    for spec in specs:
-        name = find(spec).id
-        if named.setdefault(name, spec) != spec:
-            raise UsageError(f"codecs {named[name]} and {spec} are both called {name}: rename one (NAME=FILE.ltm)")
-    return named
-
-
 def _ladder(spec: str, given: tuple[float, ...] | None) -> tuple[float, ...]:
+    """Its settings, each once: those of one name would be one file."""
     codec = find(spec)
-    return tuple(codec.check(setting) for setting in given or codec.settings)
+    checked = [codec.check(setting) for setting in given or codec.settings]
+    return tuple({f"{setting:g}": setting for setting in checked}.values())
 
 
 def _tasks(
@@ -129,17 +122,18 @@ def _tasks(
     readable: Iterable[str],
     results: Results,
 ) -> Iterator[Task]:
-    """What is missing: metrics, where the coded file is still there; else that, and all metrics it had."""
+    """What is missing or failed: metrics, where the coded file is whole; else that, and all metrics it had."""
     names = list(readable)
     for codec, spec in codecs.items():
         for setting in ladders[codec]:
             for picture in names:
                 key = Key(codec, f"{setting:g}", picture)
                 row = results.rows.get(key)
-                if row is not None and set(plan.metrics) <= set(row.metrics):
+                if row is not None and not row.error and set(plan.metrics) <= set(row.metrics):
                     continue
                 target = results.file(key, find(spec).suffix)
-                have = row if target.is_file() else None
+                kept = row is not None and row.usable and target.is_file() and target.stat().st_size == row.bytes
+                have = replace(row, error="") if row is not None and kept else None
                 metrics = plan.metrics if row is None else tuple(dict.fromkeys((*row.metrics, *plan.metrics)))
                 yield Task(spec, setting, picture, plan.pictures[picture], target, metrics, plan.keep, have)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import os
+import threading
 import time
 from dataclasses import replace
 from functools import cache, lru_cache
@@ -53,11 +54,20 @@ class Surveyed(NamedTuple):
 
 
 def start() -> None:
-    """Keep this worker to a core of its own, as far as there are enough."""
+    """Keep this worker to a core of its own, as far as there are enough, and end it when its parent ends."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     if hasattr(os, "sched_setaffinity"):
         cores = sorted(os.sched_getaffinity(0))
         number = multiprocessing.current_process()._identity
         os.sched_setaffinity(0, {cores[(number[0] if number else 0) % len(cores)]})
+
+
+def _end_with_parent() -> None:
+    """A parent that is killed tells its workers nothing."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def survey(source: Path) -> Surveyed:
@@ -93,7 +103,7 @@ def work(task: Task) -> Row:
         kind = "" if isinstance(error, LatensError) else f"{type(error).__name__}: "
         return failed(task, f"{kind}{error}", width, height)
     finally:
-        if not task.keep:
+        if not task.keep and task.have is None:  # what an earlier run kept stays
             task.target.unlink(missing_ok=True)
     return replace(row, metrics={**row.metrics, **measured})
 

@@ -72,6 +72,13 @@ def test_a_budget_that_is_spent_leaves_nothing_for_previews() -> None:
     assert Budget.divided(10_000, [[(30_000, ".jpg"), (5_000, ".bpg")]]).scale == 0
 
 
+@pytest.mark.parametrize("limit", [0, -1])
+def test_a_preview_that_has_no_room_is_of_the_lowest_quality(photograph: np.ndarray, limit: int) -> None:
+    url, exact = preview(photograph, limit)
+    assert not exact and url == preview(photograph, 1)[0]
+    assert shown(url).shape == photograph.shape
+
+
 LIMITS = (10_000, 20_000, 40_000)
 
 

@@ -68,6 +68,8 @@ def preview(pixels: np.ndarray, limit: int) -> tuple[str, bool]:
 
     Lossy ones are AVIF 4:4:4, or WebP where Pillow was built without AVIF, at the best quality that fits.
     """
+    if limit <= 0:
+        return _lossy(pixels, QUALITIES[0]), False
     if limit > pixels.size * LIKELY or pixels.size < 1 << 16:
         found = data_url(pixels)
         if len(found) <= limit:
