@@ -5,11 +5,11 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import pytest
 
-from latens.cli.train import seconds, train
+from latens.cli.train import STORAGES, seconds, train
 from latens.errors import UsageError
 from latens.systems import MODELS
 
@@ -96,6 +96,31 @@ def test_a_slice_of_a_run_may_be_told_what_has_changed(run, calls: dict[str, Any
 def test_no_word_goes_unheard(run, calls: dict[str, Any], words: str, said: str) -> None:
     status, _, err = run("train", "--data", "x", "--out", "new", *words.split())
     assert status == 2 and err.startswith(f"latens: error: {said}") and not calls.keys() & {"begin", "train"}
+
+
+@pytest.mark.parametrize(
+    ("word", "rule"),
+    [
+        ("metric", "one of mse, ms-ssim"),
+        ("start", "one of closed-form, random"),
+        ("quantiser", "one of noise, mixed"),
+        ("only", "one of empty, priors"),
+        ("optimiser", "one of adam, adamw, soap"),
+        ("precision", "auto, float32 or bfloat16"),
+        ("storage", "one of float32, float16, fitted"),
+    ],
+)
+def test_a_wrong_word_is_refused_before_anything_begins(run, calls: dict[str, Any], word: str, rule: str) -> None:
+    status, _, err = run("train", "--data", "x", "--out", "new", f"--{word}", "other")
+    assert status and err == f"latens: error: {word} is 'other', and must be {rule}\n"
+    assert not calls.keys() & {"begin", "train"}
+
+
+def test_storages_are_those_of_the_library() -> None:
+    pytest.importorskip("torch", reason="training needs PyTorch")
+    from latens.train.options import Storage
+
+    assert get_args(Storage) == STORAGES
 
 
 @pytest.mark.parametrize(("text", "count"), [("90", 90), ("90s", 90), ("9m", 540), ("1.5h", 5400), (" 2 m ", 120)])

@@ -48,6 +48,12 @@ def test_good_options_pass_and_build_their_model() -> None:
         ({"workers": -1}, "workers is -1, and must be at least 0"),
         ({"seed": -1}, "seed is -1, and must be from 0"),
         ({"seed": 2**32}, "seed is 4294967296, and must be from 0"),
+        ({"metric": "ssim"}, "metric is 'ssim', and must be one of mse, ms-ssim"),
+        ({"start": "zeros"}, "start is 'zeros', and must be one of closed-form, random"),
+        ({"quantiser": "ste"}, "quantiser is 'ste', and must be one of noise, mixed"),
+        ({"only": "transforms"}, "only is 'transforms', and must be one of empty, priors"),
+        ({"optimiser": "sgd"}, "optimiser is 'sgd', and must be one of adam, adamw, soap"),
+        ({"precision": "auto"}, "precision is 'auto', and must be one of float32, bfloat16"),
         ({"data": ()}, "data is (), and must be at least one folder, tar shard or URL"),
     ],
 )

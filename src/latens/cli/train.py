@@ -14,6 +14,7 @@ from latens.cli.options import check_range
 from latens.errors import MissingExtraError, UsageError
 
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
+STORAGES = ("float32", "float16", "fitted")  # `latens.train.options.Storage`
 OF_A_SLICE = {
     *("data", "validate", "resume", "steps", "time_limit", "storage", "workers"),
     *("device", "compiled", "threads", "quiet"),
@@ -122,17 +123,8 @@ def train(
 
     Example: latens train balle2017 --data photos/ --lambda 0.0067 --steps 20000 --time-limit 9m --out runs/a
     """
-    for name, value, allowed in (
-        ("metric", metric, ("mse", "ms-ssim")),
-        ("start", start, ("closed-form", "random")),
-        ("quantiser", quantiser, ("noise", "mixed")),
-        ("only", only, ("", "priors")),
-        ("optimiser", optimiser, ("adam", "adamw", "soap")),
-        ("precision", precision, ("auto", "float32", "bfloat16")),
-        ("storage", storage, ("float32", "float16", "fitted")),
-    ):
-        if value not in allowed:
-            raise UsageError(f"{name} is {value!r}, and must be one of {', '.join(allowed)}")
+    if storage not in STORAGES:
+        raise UsageError(f"storage is {storage!r}, and must be one of {', '.join(STORAGES)}")
     if (out is None) == (resume is None):
         raise UsageError("give either --out (a new run's folder) or --resume (the run to go on with)")
     if priors_from is not None and source is None:
