@@ -1,7 +1,9 @@
 """The choices of a run: refused when wrong, kept whole, and the schedule they give."""
 
 import dataclasses
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -67,6 +69,21 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     options = dataclasses.replace(GOOD, validation=("a", "b.tar"), lmbda=0.0123456789, quantiser="noise", seed=7)
     options.save(tmp_path / "options.json")
     assert Options.load(tmp_path / "options.json") == options
+
+
+def test_options_that_cannot_reach_the_disk_leave_those_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    GOOD.save(tmp_path / "options.json")
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        Options().save(tmp_path / "options.json")
+    assert Options.load(tmp_path / "options.json") == GOOD
+    assert [path.name for path in tmp_path.iterdir()] == ["options.json"]
 
 
 def test_options_of_an_older_version_take_the_defaults_for_what_they_lack(tmp_path: Path) -> None:

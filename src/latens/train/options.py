@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -12,6 +11,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from latens.errors import TrainingError
 from latens.systems import MODELS, Model
 from latens.transforms.gains import lambda_of
+from latens.whole import replacing
 
 Precision = Literal["float32", "bfloat16"]  # of the networks' products: the sums of either are float32
 Storage = Literal["float32", "float16", "fitted"]  # of exported weights; the last: `latens.train.precision`
@@ -132,9 +132,8 @@ class Options:
 
     def save(self, path: Path) -> None:
         """Write all, in one step: a full disk leaves what was there."""
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text(json.dumps(dataclasses.asdict(self), indent=2) + "\n")
-        os.replace(temporary, path)
+        with replacing(path) as temporary:
+            temporary.write_text(json.dumps(dataclasses.asdict(self), indent=2) + "\n")
 
     @classmethod
     def load(cls, path: Path) -> Options:
