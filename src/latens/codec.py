@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar, overload
 import numpy as np
 
 from latens.bitstream import Header, read_header, read_whole, unpack
-from latens.coding import Decoder, symbols_check
+from latens.coding import Decoder
 from latens.entropy.account import Account
 from latens.entropy.channels import Decode
 from latens.errors import ChecksumError, DriftError, FormatError, TooLargeError, WeightsError
@@ -175,7 +175,7 @@ def _symbols(
         decoder.finish()
     except ChecksumError as error:  # of the symbols: the file's own checksums are right
         raise DriftError(f"the bytes are whole, but decode to other symbols than were encoded: {error}") from error
-    if symbols_check(np.concatenate(channel.symbols)) != tile.check:
+    if channel.check.value != tile.check:
         raise DriftError("the decoded symbols are not those that were encoded, though the bytes are whole")
     return header, found, y_hat, channel
 
