@@ -103,6 +103,15 @@ def test_validation_is_the_lagrangian_of_the_averaged_weights(trained) -> None:
     assert validation["loss"] == pytest.approx(validation["bpp"] + 0.02 * mse, rel=1e-3)
 
 
+def test_what_was_reached_is_measured_once(
+    tmp_path: Path, options: Options, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = run.begin(tmp_path / "a", dataclasses.replace(options, steps=1), CPU, None, quiet=True)
+    validate, found = engine.validate, []
+    monkeypatch.setattr(engine, "validate", lambda: (found.append(validate()), found[-1])[1])
+    assert [run.train(engine, None, "float32")["validation"]] == found
+
+
 def test_validation_leaves_the_weights_as_they_are(tmp_path: Path, options: Options) -> None:
     engine = run.begin(tmp_path / "a", options, CPU, None, quiet=True)
     engine.train()

@@ -128,7 +128,10 @@ def resume(
 
 
 def finish(engine: Engine, storage: Storage) -> dict[str, Any]:
-    """Export the averaged weights as ``model.ltm`` and say what was reached; only the first process exports."""
+    """Export a trained engine's averaged weights as ``model.ltm``, which only the first process does.
+
+    Returns what was reached, which `Engine.train` has measured.
+    """
     result: dict[str, Any] = {
         "run": str(engine.run),
         "step": engine.step,
@@ -136,8 +139,8 @@ def finish(engine: Engine, storage: Storage) -> dict[str, Any]:
         "skipped": engine.skipped,
         "seconds": round(engine.seconds, 1),
     }
-    if engine.held_out:
-        result["validation"] = engine.validate()
+    if engine.reached:
+        result["validation"] = engine.reached
     if not engine.processes.first:
         return result
     engine.average.apply(engine.module)
