@@ -47,8 +47,8 @@ def test_every_option_reaches_the_run(run, calls: dict[str, Any]) -> None:
     words = "latens --out new --time-limit 9m --storage float16 --device cpu --compile --threads 3 --quiet"
     status, out, err = run("train", *words.split(), *EVERYTHING.split())
     assert (status, json.loads(out), err) == (0, {"step": 7}, "")
-    out_folder, options, device, *others = calls["begin"]
-    assert (out_folder, str(device), others) == (Path("new"), "cpu", [None, True, "inductor", None])
+    out_folder, options, (device, *shown), *others = calls["begin"]
+    assert (out_folder, str(device), shown, others) == (Path("new"), "cpu", [True, "inductor"], [None, None])
     assert options == Options(
         model="latens", sizes={"levels": 4, "M": 32}, data=("a.tar", "b"), validation=("c",), lmbda=0.5,
         lowest_lmbda=0.25, metric="ms-ssim", steps=7, batch=3, crop=192, plain=0.2, lr=0.1, hyper_lr=0.2,
@@ -68,7 +68,7 @@ def test_sizes_and_levels_are_those_of_another_run(run, calls: dict[str, Any], t
         Options("minnen2018", sizes).save(tmp_path / name / "options.json")
     words = f"minnen2018 --data x --out new --from {tmp_path}/a --priors-from {tmp_path}/b --lowest-lambda 0.001"
     assert run("train", *words.split(), "--size", "P1=40").status == 0
-    _, options, _, source, _, _, priors = calls["begin"]
+    _, options, _, source, priors = calls["begin"]
     assert (source, priors) == (tmp_path / "a", tmp_path / "b")
     assert options.sizes == {"levels": 4, "M": 32, "P1": 40} and options.lowest_lmbda == 0.001
 
@@ -76,10 +76,11 @@ def test_sizes_and_levels_are_those_of_another_run(run, calls: dict[str, Any], t
 def test_a_slice_of_a_run_may_be_told_what_has_changed(run, calls: dict[str, Any]) -> None:
     words = "--data x --validate y --validate z --workers 3 --steps 8 --device cpu --quiet"
     assert run("train", "--resume", "old", *words.split()).status == 0
-    old, device, *others = calls["resume"]
-    assert (old, str(device), others) == (Path("old"), "cpu", [8, ("x",), True, "", ("y", "z"), 3])
+    old, (device, *shown), *others = calls["resume"]
+    assert (old, str(device), shown, others) == (Path("old"), "cpu", [True, ""], [8, ("x",), ("y", "z"), 3])
     assert run("train", "--resume", "old", "--device", "cpu").status == 0
-    assert calls["resume"][2:] == (None, (), False, "", (), None) and calls["train"][1] is None
+    assert calls["resume"][1][1:] == (False, "") and calls["resume"][2:] == (None, (), (), None)
+    assert calls["train"][1] is None
 
 
 @pytest.mark.parametrize(

@@ -153,11 +153,10 @@ def train(
     keep_freed_memory()
     if threads:
         torch.set_num_threads(threads)
-    place, backend = run.device_named(device), "inductor" if compiled else ""
+    setup = run.Setup(run.device_named(device), quiet, "inductor" if compiled else "")
     if resume is not None:
         engine = run.resume(
-            resume, place, steps, tuple(data or ()), quiet, backend, tuple(validate or ()),
-            workers if "workers" in said else None,
+            resume, setup, steps, tuple(data or ()), tuple(validate or ()), workers if "workers" in said else None
         )  # fmt: skip
     else:
         assert out is not None
@@ -170,11 +169,11 @@ def train(
             ema=ema, seed=seed, start=start, quantiser=quantiser,  # type: ignore[arg-type]
             hyper_lr=hyper_lr, norm_lr=norm_lr, gain_lr=gain_lr, density_lr=density_lr,
             lowest_lmbda=lowest_lmbda, only=only, optimiser=optimiser, weight_decay=weight_decay,  # type: ignore[arg-type]
-            stream=stream, workers=workers, precision=run.precision_named(precision, place),
+            stream=stream, workers=workers, precision=run.precision_named(precision, setup.device),
         ).check()  # fmt: skip
         if "lowest_lmbda" in said and options.build().levels == 1:
             raise UsageError("--lowest-lambda needs a model of several levels, such as --size levels=8")
-        engine = run.begin(out, options, place, source, quiet, backend, priors_from)
+        engine = run.begin(out, options, setup, source, priors_from)
     result = run.train(engine, limit, storage)  # type: ignore[arg-type]
     if engine.processes.first:
         json.dump(result, sys.stdout, indent=2)
