@@ -37,11 +37,12 @@ class Counting(Account):
 
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
-        self.escapes = 0
+        self.symbols = self.escapes = 0
 
     def _exchange(self, symbols: np.ndarray | None, index: np.ndarray) -> np.ndarray:
         arrived = super()._exchange(symbols, index)
         distance = arrived.astype(np.int64) - self.coder.tables.offsets[index]
+        self.symbols += arrived.size
         self.escapes += int(((distance < 0) | (distance >= self.coder.tables.sizes[index] - 1)).sum())
         return arrived
 
@@ -54,8 +55,7 @@ def costs(data: bytes, path: Path | None) -> np.ndarray:
     decoder = Decoder(weights.tables, payload)
     channel = Counting(decoder, weights.priors, header.height, header.width, weights.networks)
     weights.model.code(None, channel)
-    symbols = sum(part.size for part in channel.symbols)
-    return np.array([8 * len(payload), channel.spent().sum(), symbols, channel.escapes])
+    return np.array([8 * len(payload), channel.spent().sum(), channel.symbols, channel.escapes])
 
 
 class Floats:

@@ -58,26 +58,27 @@ def files(specs: Sequence[str], pictures: Sequence[Path], folder: Path, every: C
 
 def work(job: Mapping[str, Any]) -> dict[str, Any]:
     """Encode files, or decode them and compare; what the process ran under, and a row a file."""
-    import latens.codec
+    from latens.coding import SymbolsCheck
     from latens.evaluate.codecs import find
     from latens.image import read_picture
 
     recorded: list[np.ndarray] = []
-    check = latens.codec.symbols_check
+    see = SymbolsCheck.see
 
-    def recording(symbols: np.ndarray) -> int:
-        recorded[:] = [symbols.astype("<i4")]
-        return check(symbols)
+    def recording(check: SymbolsCheck, symbols: np.ndarray) -> None:
+        recorded.append(symbols.astype("<i4"))
+        see(check, symbols)
 
-    latens.latents.symbols_check = latens.codec.symbols_check = recording  # both are given all symbols of a file
+    SymbolsCheck.see = recording  # type: ignore[method-assign]  # it sees all symbols of a file
     rows = []
     for file in (File(*given) for given in job["files"]):
         recorded.clear()
         if job["task"] == "encode":
             codec = find(f"{file.spec}@0")  # one coding, whose symbols are the file's
             Path(file.path).write_bytes(codec.encode(read_picture(file.picture).pixels, file.quality))
-            np.save(f"{file.path}.symbols.npy", recorded[0])
-            rows.append({"symbols": recorded[0].size, "crc": zlib.crc32(recorded[0].tobytes())})
+            sent = np.concatenate(recorded)
+            np.save(f"{file.path}.symbols.npy", sent)
+            rows.append({"symbols": sent.size, "crc": zlib.crc32(sent.tobytes())})
         else:
             rows.append(compared(file, find(file.spec).decode, recorded))
     return {"found": found_here(), "rows": rows}
@@ -86,7 +87,7 @@ def work(job: Mapping[str, Any]) -> dict[str, Any]:
 def compared(file: File, decode: Callable[[bytes], np.ndarray], recorded: list[np.ndarray]) -> dict[str, Any]:
     """Decode a file: how many symbols are not the encoder's, and how far the picture is from the reference.
 
-    The first to decode a file makes its reference. A decoder that refuses a file has lost all of its symbols.
+    The first to decode a file makes its reference. A decoder that stops within a file has lost all of its symbols.
     """
     from latens.errors import LatensError
 
@@ -96,7 +97,7 @@ def compared(file: File, decode: Callable[[bytes], np.ndarray], recorded: list[n
         picture = decode(Path(file.path).read_bytes())
     except LatensError as error:
         refused = str(error)
-    got = recorded[0] if recorded and recorded[0].shape == sent.shape else None
+    got = np.concatenate(recorded) if sum(part.size for part in recorded) == sent.size else None
     row: dict[str, Any] = {
         "symbols": sent.size,
         "mismatching": sent.size if got is None else int(np.count_nonzero(got != sent)),

@@ -115,7 +115,7 @@ def ours(
         model="balle2018", data=(str(folder / "train"),), batch=batch, crop=crop, precision=precision,
         start="random", lmbda=1e-2, steps=10**6,
     )  # fmt: skip
-    engine = run.begin(folder / f"run-{precision}{compiled}", options, device, None, quiet=True, compiled=compiled)
+    engine = run.begin(folder / f"run-{precision}{compiled}", options, run.Setup(device, True, compiled))
 
     def window() -> None:
         for _ in range(steps):

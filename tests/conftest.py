@@ -1,5 +1,8 @@
 """What several tests use: a photograph from a package, and one thread."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 from skimage import data
@@ -9,6 +12,28 @@ from skimage import data
 def photograph() -> np.ndarray:
     """A real photograph, uint8 (512, 512, 3), from scikit-image's own files."""
     return np.asarray(data.astronaut())
+
+
+@pytest.fixture(scope="session")
+def recording() -> Callable[[type], type]:
+    """Makes a channel's class one that remembers which table, of ``index``, coded which of its ``symbols``."""
+
+    def made(kind: type) -> type:
+        class Recording(kind):
+            def __init__(self, *given: Any) -> None:
+                super().__init__(*given)
+                self.symbols: list[np.ndarray] = []
+                self.index: list[np.ndarray] = []
+
+            def _exchange(self, symbols: np.ndarray | None, index: np.ndarray) -> np.ndarray:
+                arrived = super()._exchange(symbols, index)
+                self.symbols.append(arrived)
+                self.index.append(index)
+                return arrived
+
+        return Recording
+
+    return made
 
 
 @pytest.fixture(autouse=True)

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Literal, TypeVar, overload
 import numpy as np
 
 from latens.bitstream import Header, read_header, read_whole, unpack
-from latens.coding import Decoder, symbols_check
+from latens.bitstream.header import MAX_PIXELS as MAX_PIXELS
+from latens.coding import Decoder
 from latens.entropy.account import Account
 from latens.entropy.channels import Decode
-from latens.errors import ChecksumError, DriftError, FormatError, TooLargeError, WeightsError
-from latens.image import MetadataWarning, PictureSource, left_behind, read_picture
+from latens.errors import ChecksumError, DriftError, FormatError, WeightsError
+from latens.image import MetadataWarning, PictureSource, check_size, left_behind, read_picture
 from latens.latents import Analysed, synthesised
 from latens.opened import Encoded
 from latens.runtime import DEFAULT, Runtime, choose
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 Name = str | os.PathLike[str]
 
 KINDS = {"iccp": "ICC profile", "exif": "EXIF", "xmpx": "XMP"}  # of metadata, by the tags of segments
-MAX_PIXELS = 2**28
 DEFAULT_MODEL = "latens"
 
 
@@ -158,7 +158,8 @@ def _symbols(
     if not isinstance(data, bytes | bytearray | memoryview):
         with open(data, "rb") as stream:
             data = read_whole(stream)
-    check_size(read_header(io.BytesIO(data)), max_pixels)
+    first = read_header(io.BytesIO(data))
+    check_size(first.width, first.height, max_pixels)
     header, segments, (tile, *_) = unpack(bytes(data))
     check_kind(header)
     if segments:
@@ -175,7 +176,7 @@ def _symbols(
         decoder.finish()
     except ChecksumError as error:  # of the symbols: the file's own checksums are right
         raise DriftError(f"the bytes are whole, but decode to other symbols than were encoded: {error}") from error
-    if symbols_check(np.concatenate(channel.symbols)) != tile.check:
+    if channel.check.value != tile.check:
         raise DriftError("the decoded symbols are not those that were encoded, though the bytes are whole")
     return header, found, y_hat, channel
 
@@ -192,15 +193,6 @@ def find_weights(header: Header, path: Name | None, runtime: Runtime = DEFAULT) 
             f"and {found.source} has {found.fingerprint.hex()}"
         )
     return found
-
-
-def check_size(header: Header, max_pixels: int) -> None:
-    """Refuse what is larger than allowed."""
-    if header.width * header.height > max_pixels:
-        raise TooLargeError(
-            f"the picture has {header.width} x {header.height} = {header.width * header.height} pixels, "
-            f"and at most {max_pixels} are allowed (--max-pixels)"
-        )
 
 
 def check_kind(header: Header) -> None:

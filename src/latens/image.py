@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, NoReturn, TypeAlias
 import numpy as np
 
 from latens import metadata
-from latens.bitstream.header import LIMITS, MAGIC
+from latens.bitstream.header import LIMITS, MAGIC, MAX_PIXELS
 from latens.errors import (
     OutputError,
     TooLargeError,
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     from PIL import Image
 
 PictureSource: TypeAlias = "Image.Image | np.ndarray | str | os.PathLike[str] | bytes | BinaryIO"
-
-MAX_PIXELS = 2**28
 
 # What is read. The others of Pillow's list run other programs (EPS), draw vectors or hide their depth.
 READABLE = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "DIB", "PPM", "GIF", "TGA", "QOI", "JPEG2000", "AVIF")
@@ -61,10 +59,10 @@ class Picture(NamedTuple):
     pixels: np.ndarray  # uint8 (H, W, 3)
     dropped: tuple[str, ...] = ()
 
-    def warn(self, stacklevel: int = 3) -> None:
-        """Issue a MetadataWarning if anything is lost; by default at the caller of the caller."""
+    def warn(self) -> None:
+        """Issue a MetadataWarning if anything is lost, at the caller of the caller."""
         if self.dropped:
-            warnings.warn(dropped_note(self.dropped, "the picture"), MetadataWarning, stacklevel=stacklevel)
+            warnings.warn(dropped_note(self.dropped, "the picture"), MetadataWarning, stacklevel=3)
 
 
 def dropped_note(dropped: tuple[str, ...], name: str) -> str:
@@ -72,9 +70,9 @@ def dropped_note(dropped: tuple[str, ...], name: str) -> str:
     return f"{_listed(dropped, name)} not stored yet"
 
 
-def left_behind(kinds: tuple[str, ...], name: str = "the file") -> str:
+def left_behind(kinds: tuple[str, ...]) -> str:
     """``EXIF and ICC profile of the file are left behind: this version decodes pixels alone``."""
-    return f"{_listed(kinds, name)} left behind: this version decodes pixels alone"
+    return f"{_listed(kinds, 'the file')} left behind: this version decodes pixels alone"
 
 
 def _listed(kinds: tuple[str, ...], name: str) -> str:
@@ -133,11 +131,12 @@ def _checked_array(array: np.ndarray, max_pixels: int) -> np.ndarray:
             f"the array is {array.dtype} of shape {array.shape}, and must be uint8 of shape (H, W, 3)"
         )
     height, width = array.shape[:2]
-    _check_size(width, height, max_pixels)
+    check_size(width, height, max_pixels)
     return array
 
 
-def _check_size(width: int, height: int, max_pixels: int) -> None:
+def check_size(width: int, height: int, max_pixels: int) -> None:
+    """Refuse what no file can hold, and what is larger than allowed."""
     for name, side in (("width", width), ("height", height)):
         least, most = LIMITS[name]
         if not least <= side <= most:
@@ -175,7 +174,7 @@ def _open(stream: BinaryIO, head: bytes, name: str) -> Image.Image:
 
 def _read(image: Image.Image, head: bytes, max_pixels: int) -> Picture:
     """All checks, from cheap to dear; then the pixels."""
-    _check_size(*image.size, max_pixels)
+    check_size(*image.size, max_pixels)
     if image.has_transparency_data and image.mode in ("RGB", "P", "L"):
         _refuse(f"is of mode {image.mode} with transparency", CONVERT)
     palette_is_rgb = image.mode == "P" and image.palette is not None and image.palette.mode == "RGB"
@@ -190,7 +189,7 @@ def _read(image: Image.Image, head: bytes, max_pixels: int) -> Picture:
     if frames > 1 and image.format != "MPO":  # MPO is a JPEG followed by previews, or by the other eye's view
         _refuse(f"has {frames} frames", "choose one, with Pillow: image.seek(n); image.copy()")
     image.load()
-    _check_size(*image.size, max_pixels)
+    check_size(*image.size, max_pixels)
     pixels = np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
     return Picture(_turned(pixels, metadata.orientation(image)), metadata.kinds(image, head))
 

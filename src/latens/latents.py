@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from latens.bitstream import Container, Header, Tile, pack
-from latens.coding import Encoder, symbols_check
+from latens.coding import Encoder
 from latens.entropy.channels import Encode
 from latens.entropy.recall import Recalling
 from latens.errors import WeightsError
@@ -60,7 +60,7 @@ class Analysed:
         encoder = Encoder(weights.tables)
         channel = play(encoder, weights.priors, header.height, header.width, self.networks)
         y_hat = weights.model.code(y, channel)
-        tile = Tile(encoder.finish(), symbols_check(np.concatenate(channel.symbols)))
+        tile = Tile(encoder.finish(), channel.check.value)
         return Coded(pack(Container(header, (), (tile,))), header, y_hat)
 
     def seen(self, file: Coded) -> np.ndarray:

@@ -15,7 +15,7 @@ smaller on flat ground, and every quality is given it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache
 
 import numpy as np
@@ -73,13 +73,8 @@ def steady(analysed: Analysed, effort: int | None = None) -> Callable[[float], C
     return lambda quality: file(rung(quality, lambda step: len(file(step).data), error))
 
 
-def rung(
-    quality: float, size: Callable[[float], int], error: Callable[[float], float], rungs: Sequence[float] = RUNGS
-) -> float:
-    """The rung that ``quality`` is given; ``size`` and ``error`` are asked for as few rungs as it takes.
-
-    rungs: rising, from 0
-    """
-    sizes = {step: size(step) for step in rungs}
+def rung(quality: float, size: Callable[[float], int], error: Callable[[float], float]) -> float:
+    """The one of RUNGS that ``quality`` is given; ``error`` is asked for as few of them as it takes."""
+    sizes = {step: size(step) for step in RUNGS}
     budget = max(taken for step, taken in sizes.items() if step <= quality)
-    return min((step for step in rungs if sizes[step] <= budget), key=lambda step: (error(step), sizes[step]))
+    return min((step for step in RUNGS if sizes[step] <= budget), key=lambda step: (error(step), sizes[step]))

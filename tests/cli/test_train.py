@@ -5,11 +5,11 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import pytest
 
-from latens.cli.train import seconds, train
+from latens.cli.train import STORAGES, seconds, train
 from latens.errors import UsageError
 from latens.systems import MODELS
 
@@ -47,8 +47,8 @@ def test_every_option_reaches_the_run(run, calls: dict[str, Any]) -> None:
     words = "latens --out new --time-limit 9m --storage float16 --device cpu --compile --threads 3 --quiet"
     status, out, err = run("train", *words.split(), *EVERYTHING.split())
     assert (status, json.loads(out), err) == (0, {"step": 7}, "")
-    out_folder, options, device, *others = calls["begin"]
-    assert (out_folder, str(device), others) == (Path("new"), "cpu", [None, True, "inductor", None])
+    out_folder, options, (device, *shown), *others = calls["begin"]
+    assert (out_folder, str(device), shown, others) == (Path("new"), "cpu", [True, "inductor"], [None, None])
     assert options == Options(
         model="latens", sizes={"levels": 4, "M": 32}, data=("a.tar", "b"), validation=("c",), lmbda=0.5,
         lowest_lmbda=0.25, metric="ms-ssim", steps=7, batch=3, crop=192, plain=0.2, lr=0.1, hyper_lr=0.2,
@@ -68,7 +68,7 @@ def test_sizes_and_levels_are_those_of_another_run(run, calls: dict[str, Any], t
         Options("minnen2018", sizes).save(tmp_path / name / "options.json")
     words = f"minnen2018 --data x --out new --from {tmp_path}/a --priors-from {tmp_path}/b --lowest-lambda 0.001"
     assert run("train", *words.split(), "--size", "P1=40").status == 0
-    _, options, _, source, _, _, priors = calls["begin"]
+    _, options, _, source, priors = calls["begin"]
     assert (source, priors) == (tmp_path / "a", tmp_path / "b")
     assert options.sizes == {"levels": 4, "M": 32, "P1": 40} and options.lowest_lmbda == 0.001
 
@@ -76,10 +76,11 @@ def test_sizes_and_levels_are_those_of_another_run(run, calls: dict[str, Any], t
 def test_a_slice_of_a_run_may_be_told_what_has_changed(run, calls: dict[str, Any]) -> None:
     words = "--data x --validate y --validate z --workers 3 --steps 8 --device cpu --quiet"
     assert run("train", "--resume", "old", *words.split()).status == 0
-    old, device, *others = calls["resume"]
-    assert (old, str(device), others) == (Path("old"), "cpu", [8, ("x",), True, "", ("y", "z"), 3])
+    old, (device, *shown), *others = calls["resume"]
+    assert (old, str(device), shown, others) == (Path("old"), "cpu", [True, ""], [8, ("x",), ("y", "z"), 3])
     assert run("train", "--resume", "old", "--device", "cpu").status == 0
-    assert calls["resume"][2:] == (None, (), False, "", (), None) and calls["train"][1] is None
+    assert calls["resume"][1][1:] == (False, "") and calls["resume"][2:] == (None, (), (), None)
+    assert calls["train"][1] is None
 
 
 @pytest.mark.parametrize(
@@ -96,6 +97,31 @@ def test_a_slice_of_a_run_may_be_told_what_has_changed(run, calls: dict[str, Any
 def test_no_word_goes_unheard(run, calls: dict[str, Any], words: str, said: str) -> None:
     status, _, err = run("train", "--data", "x", "--out", "new", *words.split())
     assert status == 2 and err.startswith(f"latens: error: {said}") and not calls.keys() & {"begin", "train"}
+
+
+@pytest.mark.parametrize(
+    ("word", "rule"),
+    [
+        ("metric", "one of mse, ms-ssim"),
+        ("start", "one of closed-form, random"),
+        ("quantiser", "one of noise, mixed"),
+        ("only", "one of empty, priors"),
+        ("optimiser", "one of adam, adamw, soap"),
+        ("precision", "auto, float32 or bfloat16"),
+        ("storage", "one of float32, float16, fitted"),
+    ],
+)
+def test_a_wrong_word_is_refused_before_anything_begins(run, calls: dict[str, Any], word: str, rule: str) -> None:
+    status, _, err = run("train", "--data", "x", "--out", "new", f"--{word}", "other")
+    assert status and err == f"latens: error: {word} is 'other', and must be {rule}\n"
+    assert not calls.keys() & {"begin", "train"}
+
+
+def test_storages_are_those_of_the_library() -> None:
+    pytest.importorskip("torch", reason="training needs PyTorch")
+    from latens.train.options import Storage
+
+    assert get_args(Storage) == STORAGES
 
 
 @pytest.mark.parametrize(("text", "count"), [("90", 90), ("90s", 90), ("9m", 540), ("1.5h", 5400), (" 2 m ", 120)])

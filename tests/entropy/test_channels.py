@@ -36,25 +36,25 @@ def latents(*shape: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (16, 16), (33, 80), (64, 17)])
-def test_factorised_latents_come_back_rounded(tables: Tables, height: int, width: int) -> None:
+def test_factorised_latents_come_back_rounded(tables: Tables, recording, height: int, width: int) -> None:
     y = latents(1, 3, -(-height // 16), -(-width // 16))
     y[0, 1, 0, 0] = -4000.4  # an escape
     encoder = Encoder(tables)
-    sent = Encode(encoder, PRIORS, height, width)
+    sent = recording(Encode)(encoder, PRIORS, height, width)
     q = sent.factorised(y, "z", stride=16)
     assert q.dtype == np.float32 and np.array_equal(q, np.rint(y))
     decoder = Decoder(tables, encoder.finish())
-    came = Decode(decoder, PRIORS, height, width)
+    came = recording(Decode)(decoder, PRIORS, height, width)
     assert np.array_equal(came.factorised(None, "z", stride=16), q)
     decoder.finish()
     assert np.array_equal(np.concatenate(sent.symbols), np.concatenate(came.symbols))
     assert np.array_equal(np.concatenate(sent.symbols), np.rint(y).ravel())
 
 
-def test_conditional_latents_come_back_rounded_around_their_means(tables: Tables) -> None:
+def test_conditional_latents_come_back_rounded_around_their_means(tables: Tables, recording) -> None:
     y, parameters = latents(1, 5, 4, 6), predicted((1, 5, 4, 6))
     encoder = Encoder(tables)
-    sent = Encode(encoder, PRIORS, 64, 96)
+    sent = recording(Encode)(encoder, PRIORS, 64, 96)
     y_hat = sent.gaussian(y, "y", parameters)
     q = y_hat - parameters.mean
     assert np.array_equal(q, np.rint(q)) and np.abs(y_hat - y).max() <= 0.5
@@ -90,28 +90,28 @@ def from_the_row_above(y_hat: np.ndarray, step: tuple[slice, slice, int]) -> Par
     return Parameters(above, np.minimum(np.abs(above), len(SCALES) - 1).astype(int))
 
 
-def test_scanned_latents_come_back_though_each_step_needs_the_one_before(tables: Tables) -> None:
+def test_scanned_latents_come_back_though_each_step_needs_the_one_before(tables: Tables, recording) -> None:
     y = np.cumsum(latents(1, 4, 9, 6), axis=2)
     encoder = Encoder(tables)
-    sent = Encode(encoder, PRIORS, 144, 96)
+    sent = recording(Encode)(encoder, PRIORS, 144, 96)
     y_hat = sent.scan(y, "y", by_rows(9), from_the_row_above, shape=y.shape)
     assert np.array_equal(y_hat, np.rint(y)) and len(sent.symbols) == 9
     decoder = Decoder(tables, encoder.finish())
-    came = Decode(decoder, PRIORS, 144, 96)
+    came = recording(Decode)(decoder, PRIORS, 144, 96)
     assert np.array_equal(came.scan(None, "y", by_rows(9), from_the_row_above, shape=y.shape), y_hat)
     decoder.finish()
     assert np.array_equal(np.concatenate(sent.symbols), np.concatenate(came.symbols))
 
 
-def test_another_prediction_in_the_decoder_does_not_pass_unnoticed(tables: Tables) -> None:
+def test_another_prediction_in_the_decoder_does_not_pass_unnoticed(tables: Tables, recording) -> None:
     """What the checksum of the symbols is for: a drifted decoder reads other symbols from whole bytes."""
     y, parameters = latents(1, 5, 8, 8), predicted((1, 5, 8, 8))
     encoder = Encoder(tables)
-    sent = Encode(encoder, PRIORS, 128, 128)
+    sent = recording(Encode)(encoder, PRIORS, 128, 128)
     sent.gaussian(y, "y", parameters)
     drifted = parameters.scale.copy()
     drifted[0, 0, 0, 0] ^= 1
-    came = Decode(Decoder(tables, encoder.finish()), PRIORS, 128, 128)
+    came = recording(Decode)(Decoder(tables, encoder.finish()), PRIORS, 128, 128)
     try:
         came.gaussian(None, "y", Parameters(parameters.mean, drifted))
     except ChecksumError:

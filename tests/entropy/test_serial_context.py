@@ -176,9 +176,9 @@ def latents(rows: int, columns: int) -> np.ndarray:
 
 
 class Played:
-    """y encoded: y_hat, bytes, symbols and the parameters of every position."""
+    """y encoded: y_hat, bytes and the parameters of every position; ``play`` is the encoding channel."""
 
-    def __init__(self, y: np.ndarray) -> None:
+    def __init__(self, y: np.ndarray, play: type[Encode] = Encode) -> None:
         self.height, self.width = 16 * y.shape[2], 16 * y.shape[3]
         self.mean, self.scale = np.full(y.shape, np.nan, np.float32), np.full(y.shape, -1)
 
@@ -188,9 +188,9 @@ class Played:
             return parameters
 
         encoder = Encoder(TABLES)
-        channel = Encode(encoder, PRIORS, self.height, self.width, {**CODING, "context": recording})
-        self.y_hat = Sketch().code(y, channel)
-        self.data, self.symbols = encoder.finish(), np.concatenate(channel.symbols)
+        self.channel = play(encoder, PRIORS, self.height, self.width, {**CODING, "context": recording})
+        self.y_hat = Sketch().code(y, self.channel)
+        self.data = encoder.finish()
 
 
 SIZES = [(4, 4), (8, 12), (12, 4), (4, 16)]
@@ -210,18 +210,19 @@ def test_the_wavefront_meets_every_position_once_and_after_all_that_its_mask_see
 
 
 @pytest.mark.parametrize(("rows", "columns"), SIZES)
-def test_decoding_gives_what_was_encoded(rows: int, columns: int) -> None:
+def test_decoding_gives_what_was_encoded(recording, rows: int, columns: int) -> None:
     y = latents(rows, columns)
-    sent = Played(y)
+    sent = Played(y, recording(Encode))
     assert np.abs(sent.y_hat - y).max() <= 0.5
     assert not np.array_equal(sent.y_hat, np.rint(sent.y_hat)), "the means have no fractions: too easy"
     assert len(np.unique(sent.scale)) > 4, "the context hardly changes the tables: too easy"
     decoder = Decoder(TABLES, sent.data)
-    channel = Decode(decoder, PRIORS, sent.height, sent.width, CODING)
+    channel = recording(Decode)(decoder, PRIORS, sent.height, sent.width, CODING)
     y_hat = Sketch().code(None, channel)
     decoder.finish()
     assert np.array_equal(y_hat, sent.y_hat)
-    assert np.array_equal(np.concatenate(channel.symbols), sent.symbols)
+    assert np.array_equal(np.concatenate(channel.symbols), np.concatenate(sent.channel.symbols))
+    assert channel.check.value == sent.channel.check.value != 0
 
 
 @pytest.mark.parametrize(("rows", "columns"), SIZES)

@@ -21,12 +21,12 @@ def played(play: type[Encode], tables: Tables, y: np.ndarray, scale: np.ndarray)
     return channel, channel.gaussian(y, "y", Parameters(np.float32(0.25), scale))
 
 
-def test_every_symbol_is_the_cheapest_of_its_candidates(tables: Tables) -> None:
+def test_every_symbol_is_the_cheapest_of_its_candidates(tables: Tables, recording) -> None:
     random = np.random.default_rng(1)
     y = (4 * random.standard_normal((1, 5, 8, 8))).astype(np.float32)
     scale = random.integers(0, 30, y.shape)
     price = np.float32(9)
-    channel, y_hat = played(Weigh, tables, weighed(y, price, np.zeros_like(y)), scale)
+    channel, y_hat = played(recording(Weigh), tables, weighed(y, price, np.zeros_like(y)), scale)
     symbols = channel.symbols[0]
     assert np.array_equal(y_hat.ravel(), symbols + np.float32(0.25))
     wanted = (y - np.float32(0.25)).ravel()
@@ -47,8 +47,8 @@ def test_errors_of_a_great_price_are_not_made(tables: Tables) -> None:
     assert np.array_equal(rounded[1], weighty[1])
 
 
-def test_each_latent_has_its_own_price(tables: Tables) -> None:
+def test_each_latent_has_its_own_price(tables: Tables, recording) -> None:
     y = np.full((1, 1, 4, 4), 1.0, np.float32)
     price = np.where(np.arange(16).reshape(1, 1, 4, 4) < 8, 1e9, 0.0)
-    channel, _ = played(Weigh, tables, weighed(y, price, np.zeros_like(y)), np.zeros(y.shape, int))
+    channel, _ = played(recording(Weigh), tables, weighed(y, price, np.zeros_like(y)), np.zeros(y.shape, int))
     assert channel.symbols[0].tolist() == [1] * 8 + [0] * 8

@@ -54,6 +54,22 @@ def test_a_last_line_that_a_kill_cut_short_is_left_out(tmp_path: Path) -> None:
     assert [row.setting for row in Results.read(tmp_path / "r").rows.values()] == ["50", "60"]
 
 
+def test_results_that_cannot_reach_the_disk_leave_those_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = Results.open(tmp_path / "r", run())
+    results.add(ROW)
+
+    def broken(_: int) -> None:
+        raise OSError("broken disk")
+
+    monkeypatch.setattr(os, "fsync", broken)
+    with pytest.raises(OSError, match="broken disk"):
+        results.save()
+    assert list(Results.read(tmp_path / "r").rows) == [ROW.key]
+    assert sorted(path.name for path in (tmp_path / "r").iterdir()) == ["rows.csv", "run.json"]
+
+
 def test_failures_stay_with_what_was_measured_until_others_take_their_places(tmp_path: Path) -> None:
     results = Results.open(tmp_path / "r", run())
     results.add(replace(ROW, error="no such program"))

@@ -1,12 +1,13 @@
 """PSNR of the luma, and what all metrics refuse."""
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
 
 from latens.errors import UsageError
-from latens.metrics import METRICS, psnr_y
+from latens.metrics import METRICS, psnr, psnr_y
 
 
 def test_a_grey_error_is_the_same_in_luma() -> None:
@@ -21,6 +22,18 @@ def test_channels_count_as_bt_601_says(channel: int, weight: float) -> None:
     b = a.copy()
     b[..., channel] += 20
     assert psnr_y(a, b) == pytest.approx(20 * math.log10(255 / (20 * weight)), abs=1e-9)
+
+
+def test_psnr_is_exact_and_needs_no_plane_of_wide_integers() -> None:
+    random = np.random.default_rng(0)
+    a, b = random.integers(0, 256, (2, 2048, 512, 3), np.uint8)
+    tracemalloc.start()
+    found = psnr(a, b)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    squares = sum(int(((x.astype(int) - y) ** 2).sum()) for x, y in zip(a, b, strict=True))
+    assert found == 10 * math.log10(255**2 * a.size / squares)
+    assert peak < 2 * a.nbytes
 
 
 @pytest.mark.parametrize("metric", METRICS.values(), ids=str)

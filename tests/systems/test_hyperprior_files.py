@@ -24,19 +24,7 @@ pytest.importorskip("torch", reason="training needs PyTorch")
 KINDS = ["scale", "mean-scale", "context"]
 
 
-class Recording(Decode):
-    """A decoder that remembers which table coded which symbol."""
-
-    def __init__(self, *arguments) -> None:
-        super().__init__(*arguments)
-        self.index: list[np.ndarray] = []
-
-    def _exchange(self, symbols, index):
-        self.index.append(index)
-        return super()._exchange(symbols, index)
-
-
-def decoded(weights: Weights, data: bytes, kind: type[Decode] = Recording) -> tuple[np.ndarray, Decode]:
+def decoded(weights: Weights, data: bytes, kind: type[Decode]) -> tuple[np.ndarray, Decode]:
     container = unpack(data)
     header = container.header
     decoder = Decoder(weights.tables, container.tiles[0].payload)
@@ -79,11 +67,13 @@ def test_the_decoder_has_the_latents_of_the_encoder(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_size_is_what_the_tables_promise(exported: dict[str, Path], photograph: np.ndarray, kind: str) -> None:
+def test_the_size_is_what_the_tables_promise(
+    exported: dict[str, Path], photograph: np.ndarray, recording, kind: str
+) -> None:
     """Within 0.5 % and 40 bytes of the sum of -log2(mass / 2^16); escapes cost a little more."""
     weights = load(exported[kind])
     data = latens.encode(photograph[:384, :448], model=exported[kind])
-    _, channel = decoded(weights, data)
+    _, channel = decoded(weights, data, recording(Decode))
     symbols, index, bits = np.concatenate(channel.symbols), np.concatenate(channel.index), 0.0
     for number in np.unique(index):
         offset, masses = weights.tables.table(number)
@@ -106,13 +96,13 @@ def test_the_map_of_bits_adds_up_to_the_file(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_bits_are_entered_where_they_were_spent(
-    exported: dict[str, Path], photograph: np.ndarray, kind: str
+    exported: dict[str, Path], photograph: np.ndarray, recording, kind: str
 ) -> None:
     """Bits of y by position, against the price of every symbol under the table that a plain decoder used."""
     weights = load(exported[kind])
     data = latens.encode(photograph[:144, :208], model=exported[kind])
     _, channel = decoded(weights, data, Account)
-    y_hat, recorded = decoded(weights, data)
+    y_hat, recorded = decoded(weights, data, recording(Decode))
     rows, columns = y_hat.shape[2:]
     expected = np.zeros((rows, columns))
     order = wavefront(rows, columns) if kind == "context" else [np.s_[:, :, : rows, : columns]]
@@ -145,14 +135,14 @@ def test_files_are_as_small_as_training_said(
 
 
 def test_the_wavefront_codes_the_symbols_of_raster_order(
-    exported: dict[str, Path], photograph: np.ndarray, monkeypatch: pytest.MonkeyPatch
+    exported: dict[str, Path], photograph: np.ndarray, recording, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     weights = load(exported["context"])
     y = weights.g_a(to_network(photograph[:112, :176], 16))
-    fronts = Encode(Encoder(weights.tables), weights.priors, 112, 176, weights.networks)
+    fronts = recording(Encode)(Encoder(weights.tables), weights.priors, 112, 176, weights.networks)
     y_hat = weights.model.code(y, fronts)
     monkeypatch.setattr(minnen2018, "wavefront", raster)
-    rows = Encode(Encoder(weights.tables), weights.priors, 112, 176, weights.networks)
+    rows = recording(Encode)(Encoder(weights.tables), weights.priors, 112, 176, weights.networks)
     assert np.array_equal(weights.model.code(y, rows), y_hat)
     assert len(rows.symbols) - len(fronts.symbols) == 7 * 11 - (11 + 3 * 6), "as many steps as it takes"
     assert np.array_equal(np.sort(np.concatenate(rows.symbols)), np.sort(np.concatenate(fronts.symbols)))

@@ -150,13 +150,13 @@ def test_any_size_comes_back(exported: Path, photograph: np.ndarray, width: int,
 
 @pytest.mark.parametrize(("height", "width"), [(144, 208), (160, 192), (16, 48)])
 def test_the_decoder_has_the_latents_of_the_encoder(
-    exported: Path, photograph: np.ndarray, height: int, width: int
+    exported: Path, photograph: np.ndarray, recording, height: int, width: int
 ) -> None:
     """And latents beyond the picture are 0, and cost no symbols."""
     weights = load(exported)
     y = weights.g_a(to_network(photograph[:height, :width], 32))
     encoder = Encoder(weights.tables)
-    sent = Encode(encoder, weights.priors, height, width, weights.networks)
+    sent = recording(Encode)(encoder, weights.priors, height, width, weights.networks)
     y_hat = weights.model.code(y, sent)
     came = Decode(Decoder(weights.tables, encoder.finish()), weights.priors, height, width, weights.networks)
     assert np.array_equal(weights.model.code(None, came), y_hat)

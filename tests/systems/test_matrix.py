@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import latens.codec
+from latens.coding import SymbolsCheck
 from latens.entropy.integer import IntegerNetwork
 from latens.evaluate.codecs import find
 
@@ -37,7 +37,7 @@ def pictures(photograph: np.ndarray, tmp_path: Path) -> list[Path]:
 @pytest.fixture
 def recording_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """`matrix.work` listens in on the codec for as long as its process lives; this one lives on."""
-    monkeypatch.setattr(latens.codec, "symbols_check", latens.codec.symbols_check)
+    monkeypatch.setattr(SymbolsCheck, "see", SymbolsCheck.see)
 
 
 def test_every_pair_of_choices_meets_in_a_setting_and_the_first_is_the_default() -> None:

@@ -20,7 +20,7 @@ from latens.train import run  # noqa: E402
 from latens.train.options import Options  # noqa: E402
 from latens.train.variable_rate import spread  # noqa: E402
 
-CPU = torch.device("cpu")
+QUIET = run.Setup(torch.device("cpu"), quiet=True)
 
 
 @pytest.fixture
@@ -102,13 +102,13 @@ def options(tmp_path_factory: pytest.TempPathFactory, photograph: np.ndarray) ->
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory, options: Options) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "a"
-    run.begin(folder, options, CPU, None, quiet=True).train()
+    run.begin(folder, options, QUIET).train()
     return folder
 
 
 def test_levels_train_their_gains(trained: Path, options: Options, tmp_path: Path) -> None:
-    engine = run.resume(trained, CPU, None, (), quiet=True)
-    start = run.begin(tmp_path / "b", options, CPU, None, quiet=True)
+    engine = run.resume(trained, QUIET)
+    start = run.begin(tmp_path / "b", options, QUIET)
     assert not torch.equal(engine.module.gains.gain, start.module.gains.gain)
     steps = start.module.gains.gain[:, 0].diff()
     assert torch.allclose(steps, torch.log2(torch.tensor(100.0)) / 6), "the root of lambda"
@@ -116,7 +116,7 @@ def test_levels_train_their_gains(trained: Path, options: Options, tmp_path: Pat
 
 
 def test_a_picture_is_played_at_its_level(trained: Path) -> None:
-    module = run.resume(trained, CPU, None, (), quiet=True).module
+    module = run.resume(trained, QUIET).module
     x = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0)).expand(4, -1, -1, -1)
     played = module.rounded(x, torch.tensor([0.0, 1.0, 2.0, 3.0]))
     assert played.bits.diff().min() > 0, "bits rise with the level"
@@ -135,18 +135,18 @@ def test_levels_are_spread_from_end_to_end() -> None:
 def test_another_run_of_the_same_levels_is_taken_with_its_gains(
     trained: Path, options: Options, tmp_path: Path
 ) -> None:
-    first = run.resume(trained, CPU, None, (), quiet=True)
-    second = run.begin(tmp_path / "b", dataclasses.replace(options, steps=0), CPU, trained, quiet=True)
+    first = run.resume(trained, QUIET)
+    second = run.begin(tmp_path / "b", dataclasses.replace(options, steps=0), QUIET, trained)
     assert torch.equal(second.module.gains.gain, first.average.shadow["gains.gain"])
     with pytest.raises(TrainingError, match="must have the same"):
-        run.begin(tmp_path / "c", dataclasses.replace(options, lmbda=0.2), CPU, trained, quiet=True)
+        run.begin(tmp_path / "c", dataclasses.replace(options, lmbda=0.2), QUIET, trained)
 
 
 def test_a_run_of_one_rate_is_a_start_for_many_and_fewer_latents(options: Options, tmp_path: Path) -> None:
     single = dataclasses.replace(options, sizes={**options.sizes, "levels": 1}, lmbda=0.01)
-    first = run.begin(tmp_path / "a", single, CPU, None, quiet=True)
+    first = run.begin(tmp_path / "a", single, QUIET)
     narrow = dataclasses.replace(options, sizes={**options.sizes, "M": 6})
-    second = run.begin(tmp_path / "b", narrow, CPU, tmp_path / "a", quiet=True)
+    second = run.begin(tmp_path / "b", narrow, QUIET, tmp_path / "a")
     expected = 0.5 * torch.log2(torch.tensor(narrow.mse_lambdas()) / 0.01)
     assert torch.allclose(second.module.gains.gain, expected[:, None].expand(4, 6), atol=1e-5)
     wide = first.module.networks["g_a"][-1].weight.flatten(1)
@@ -155,7 +155,7 @@ def test_a_run_of_one_rate_is_a_start_for_many_and_fewer_latents(options: Option
 
 
 def test_training_the_priors_alone_leaves_pictures_alone(trained: Path, options: Options, tmp_path: Path) -> None:
-    engine = run.begin(tmp_path / "b", dataclasses.replace(options, only="priors"), CPU, trained, quiet=True)
+    engine = run.begin(tmp_path / "b", dataclasses.replace(options, only="priors"), QUIET, trained)
     before = {name: value.clone() for name, value in engine.module.state_dict().items()}
     engine.train()
     changed = {name for name, value in engine.module.state_dict().items() if not torch.equal(value, before[name])}

@@ -19,7 +19,7 @@ from latens.train.hyper import start_hyper  # noqa: E402
 from latens.train.noise import Trainable  # noqa: E402
 from latens.train.options import Options  # noqa: E402
 
-CPU = torch.device("cpu")
+QUIET = run.Setup(torch.device("cpu"), quiet=True)
 SIZES = {"N1": 6, "N2": 8, "N3": 8, "M": 10, "Nh": 4}
 TRANSFORMS = {"networks.g_a", "networks.g_s"}
 HYPER = {"networks.h_a", "networks.h_s", "priors.z"}
@@ -40,7 +40,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, options: Options, mean_sca
     """Runs of two steps by the name of their model; ``unknown`` is a copy whose model nobody knows."""
     root = tmp_path_factory.mktemp("runs")
     for name, chosen in (("balle2018", options), ("mean-scale", mean_scale)):
-        run.begin(root / name, chosen, CPU, None, quiet=True).train()
+        run.begin(root / name, chosen, QUIET).train()
     (root / "unknown").mkdir()
     for file in ("options.json", "checkpoint.pt"):
         (root / "unknown" / file).write_bytes((root / "balle2018" / file).read_bytes())
@@ -85,7 +85,7 @@ def test_a_context_joins_a_trained_mean_scale_model_and_changes_nothing_at_first
     names, module = taken(joined, trained["mean-scale"])
     assert names == TRANSFORMS | HYPER
     x = torch.rand(1, 3, 64, 64)
-    before = run.begin(trained["mean-scale"].parent / "again", mean_scale, CPU, trained["mean-scale"], quiet=True)
+    before = run.begin(trained["mean-scale"].parent / "again", mean_scale, QUIET, trained["mean-scale"])
     assert float(module.rounded(x).bits) == pytest.approx(float(before.module.rounded(x).bits), rel=1e-5)
 
 
@@ -93,9 +93,9 @@ def test_transforms_and_priors_may_come_from_two_runs(
     options: Options, tmp_path: Path, trained: dict[str, Path]
 ) -> None:
     elsewhere = dataclasses.replace(options, seed=1)
-    run.begin(tmp_path / "other", elsewhere, CPU, None, quiet=True).train()
+    run.begin(tmp_path / "other", elsewhere, QUIET).train()
     first, second = (Source.read(path, options.radius) for path in (trained["balle2018"], tmp_path / "other"))
-    begun = run.begin(tmp_path / "both", options, CPU, trained["balle2018"], quiet=True, priors=tmp_path / "other")
+    begun = run.begin(tmp_path / "both", options, QUIET, trained["balle2018"], priors=tmp_path / "other")
     state = begun.module.state_dict()
     for name in sorted(TRANSFORMS | HYPER):
         for source in (first, second):
@@ -117,11 +117,11 @@ def test_other_transforms_are_refused(options: Options, trained: dict[str, Path]
 
 def test_a_run_goes_on_where_it_stopped(options: Options, tmp_path: Path, trained: dict[str, Path]) -> None:
     longer = dataclasses.replace(options, steps=4, decay=0.0)
-    whole = run.begin(tmp_path / "whole", longer, CPU, trained["balle2018"], quiet=True)
+    whole = run.begin(tmp_path / "whole", longer, QUIET, trained["balle2018"])
     whole.train()
     half = dataclasses.replace(longer, steps=2)
-    run.begin(tmp_path / "half", half, CPU, trained["balle2018"], quiet=True).train()
-    resumed = run.resume(tmp_path / "half", CPU, 4, (), quiet=True)
+    run.begin(tmp_path / "half", half, QUIET, trained["balle2018"]).train()
+    resumed = run.resume(tmp_path / "half", QUIET, steps=4)
     resumed.train()
     state = resumed.module.state_dict()
     assert all(torch.equal(state[name], value) for name, value in whole.module.state_dict().items())
@@ -173,12 +173,12 @@ def test_other_models_and_other_priors_are_no_reason_to_crash(
     sizes = {"C": 8, "n": 2, "M": 8, "Nh": 4, "P": 8}
     small = dataclasses.replace(options, model="latens", sizes=sizes)
     with pytest.raises(TrainingError, match="only M may be smaller"):
-        run.begin(tmp_path / "a", small, CPU, trained["balle2018"], quiet=True)
-    run.begin(tmp_path / "b", small, CPU, None, quiet=True).train()
+        run.begin(tmp_path / "a", small, QUIET, trained["balle2018"])
+    run.begin(tmp_path / "b", small, QUIET).train()
     wide = dataclasses.replace(small, sizes={**sizes, "P": 12})
-    run.begin(tmp_path / "c", wide, CPU, None, quiet=True).train()
+    run.begin(tmp_path / "c", wide, QUIET).train()
     deep = dataclasses.replace(wide, sizes={**wide.sizes, "na": 1})
-    both = run.begin(tmp_path / "d", deep, CPU, tmp_path / "b", quiet=True, priors=tmp_path / "c")
+    both = run.begin(tmp_path / "d", deep, QUIET, tmp_path / "b", priors=tmp_path / "c")
     expected = Source.read(tmp_path / "c", options.radius).part("networks.refine0")
     assert all(torch.equal(both.module.networks["refine0"].state_dict()[key], expected[key]) for key in expected)
 
@@ -226,8 +226,8 @@ def test_pictures_of_one_colour_need_another_start(options: Options, tmp_path: P
     sizes = {"balle2017": {"N1": 8, "N2": 8, "M": 8}, "balle2018": {"N1": 6, "N2": 8, "N3": 8, "M": 10, "Nh": 4}}
     flat = dataclasses.replace(options, model=model, sizes=sizes[model], data=(str(tmp_path / "flat.png"),))
     with pytest.raises(TrainingError, match="--start random begins without it"):
-        run.begin(tmp_path / "a", flat, CPU, None, quiet=True)
-    run.begin(tmp_path / "a", dataclasses.replace(flat, start="random"), CPU, None, quiet=True)
+        run.begin(tmp_path / "a", flat, QUIET)
+    run.begin(tmp_path / "a", dataclasses.replace(flat, start="random"), QUIET)
 
 
 def test_hyper_networks_are_not_fitted_to_a_z_that_is_always_the_same() -> None:

@@ -75,6 +75,7 @@ def test_an_interrupted_save_leaves_the_previous_checkpoint(
     with pytest.raises(KeyboardInterrupt):
         checkpoint.save(path, {"step": 4})
     assert checkpoint.load(path, CPU) == {"step": 3}
+    assert [one.name for one in tmp_path.iterdir()] == ["checkpoint.pt"]
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from latens.train.engine import Engine  # noqa: E402
 from latens.train.options import Options  # noqa: E402
 from latens.train.stream import ENDINGS  # noqa: E402
 
-CPU = torch.device("cpu")
+QUIET = run.Setup(torch.device("cpu"), quiet=True)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def options(photos: Path) -> Options:
 
 
 def begun(path: Path, options: Options, **more: Any) -> Engine:
-    return run.begin(path, options, CPU, more.get("source"), quiet=True)
+    return run.begin(path, options, QUIET, more.get("source"))
 
 
 def interrupted_after(engine: Engine, steps: int, number: int = signal.SIGTERM) -> bool:
@@ -92,7 +92,7 @@ def test_twenty_steps_are_ten_and_a_resume_and_ten_exactly(
     first = begun(tmp_path / "cut", options)
     assert not interrupted_after(first, 10) and first.step == 10
     torch.manual_seed(99)  # nothing may hang on the global state
-    second = run.resume(tmp_path / "cut", CPU, None, (), quiet=True)
+    second = run.resume(tmp_path / "cut", QUIET)
     assert second.step == 10
     assert_equal(everything(second), everything(first))
     assert second.train() and second.step == 20
@@ -103,7 +103,7 @@ def test_a_resumed_run_has_the_rates_that_its_options_say(tmp_path: Path, option
     begun(tmp_path / "run", dataclasses.replace(options, steps=1)).train()
     slower = dataclasses.replace(options, steps=2, lr=options.lr / 4, decay=0.0, warmup=1)
     slower.save(tmp_path / "run" / "options.json")
-    engine = run.resume(tmp_path / "run", CPU, None, (), quiet=True)
+    engine = run.resume(tmp_path / "run", QUIET)
     engine.train()
     groups = engine.optimiser.param_groups
     assert {group["lr"] for group in groups if group["turned"]} == {options.lr / 4}
@@ -139,7 +139,7 @@ def test_a_compiled_run_is_the_run(tmp_path: Path, options: Options) -> None:
     """With a compiler that computes what it is given; the default one fuses, and rounds otherwise."""
     options = dataclasses.replace(options, steps=3)
     plain = begun(tmp_path / "plain", options)
-    compiled = run.begin(tmp_path / "compiled", options, CPU, None, quiet=True, compiled="eager")
+    compiled = run.begin(tmp_path / "compiled", options, QUIET._replace(compiled="eager"))
     assert plain.train() and compiled.train()
     assert all(network._compiled_call_impl is not None for network in compiled.module.networks.values())
     assert_equal(everything(compiled), everything(plain))
@@ -165,12 +165,12 @@ def test_a_run_extended_before_its_decay_is_the_longer_run(tmp_path: Path, optio
     whole = begun(tmp_path / "whole", dataclasses.replace(constant, steps=12))
     whole.train()
     begun(tmp_path / "short", dataclasses.replace(constant, steps=6)).train()
-    longer = run.resume(tmp_path / "short", CPU, 12, (), quiet=True)
+    longer = run.resume(tmp_path / "short", QUIET, steps=12)
     assert longer.train() and longer.step == 12
     assert_equal(everything(longer), everything(whole))
     assert Options.load(tmp_path / "short" / "options.json").steps == 12
     with pytest.raises(TrainingError, match="steps is 5, and must be at least the run's 12"):
-        run.resume(tmp_path / "short", CPU, 5, (), quiet=True)
+        run.resume(tmp_path / "short", QUIET, steps=5)
 
 
 @pytest.mark.parametrize("number", ENDINGS)
@@ -210,7 +210,7 @@ def test_a_time_limit_ends_the_slice(tmp_path: Path, options: Options, monkeypat
     assert engine.train(0.0) is False and engine.step == 0
     assert engine.train(2.5) is False and engine.step == 3
     assert engine.seconds == 3
-    resumed = run.resume(tmp_path / "run", CPU, None, (), quiet=True)
+    resumed = run.resume(tmp_path / "run", QUIET)
     assert resumed.step == engine.step and resumed.seconds == engine.seconds
 
 
@@ -227,7 +227,7 @@ def test_a_step_whose_loss_is_not_finite_is_skipped_and_counted(
     monkeypatch.undo()
     assert engine.train() and engine.skipped == 2
     assert all(torch.isfinite(value).all() for value in everything(engine).values())
-    resumed = run.resume(tmp_path / "run", CPU, None, (), quiet=True)
+    resumed = run.resume(tmp_path / "run", QUIET)
     assert resumed.skipped == 2
 
 

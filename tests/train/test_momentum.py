@@ -12,7 +12,7 @@ from latens.train import run  # noqa: E402
 from latens.train.engine import Engine  # noqa: E402
 from latens.train.options import Options  # noqa: E402
 
-CPU = torch.device("cpu")
+QUIET = run.Setup(torch.device("cpu"), quiet=True)
 SIZES = {"C": 8, "n": 2, "M": 8, "Nh": 4, "P": 8}
 KEYS = {"adam": "exp_avg_sq", "soap": "square"}
 
@@ -25,7 +25,7 @@ def options(few: Path) -> Options:
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory, options: Options) -> Path:
     path = tmp_path_factory.mktemp("runs") / "first"
-    run.begin(path, options, CPU, None, quiet=True).train()
+    run.begin(path, options, QUIET).train()
     return path
 
 
@@ -36,12 +36,12 @@ def known(engine: Engine) -> dict[str, Any]:
 
 
 def begun(options: Options, where: Path, source: Path, **changes: Any) -> Engine:
-    return run.begin(where, dataclasses.replace(options, **changes), CPU, source, quiet=True)
+    return run.begin(where, dataclasses.replace(options, **changes), QUIET, source)
 
 
 @pytest.mark.parametrize("kind", KEYS)
 def test_a_run_from_another_goes_on_with_its_optimiser(tmp_path: Path, options: Options, kind: str) -> None:
-    first = run.begin(tmp_path / "a", dataclasses.replace(options, optimiser=kind), CPU, None, quiet=True)
+    first = run.begin(tmp_path / "a", dataclasses.replace(options, optimiser=kind), QUIET)
     first.train()
     expected = known(first)
     second = begun(options, tmp_path / "b", tmp_path / "a", optimiser=kind, batch=1)
@@ -72,7 +72,7 @@ def test_priors_alone_keep_what_is_known_of_priors(tmp_path: Path, options: Opti
     for of in state["optimiser"]["state"].values():
         of["step"] = of["step"] * 0 + 77
     torch.save(state, second / "checkpoint.pt")
-    both = run.begin(tmp_path / "both", options, CPU, trained, quiet=True, priors=second)
+    both = run.begin(tmp_path / "both", options, QUIET, trained, priors=second)
     for name, of in known(both).items():
         assert int(of["step"]) == (3 if name.startswith(("networks.g_a", "networks.g_s")) else 77), name
 

@@ -1,7 +1,9 @@
 """The choices of a run: refused when wrong, kept whole, and the schedule they give."""
 
 import dataclasses
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -48,6 +50,12 @@ def test_good_options_pass_and_build_their_model() -> None:
         ({"workers": -1}, "workers is -1, and must be at least 0"),
         ({"seed": -1}, "seed is -1, and must be from 0"),
         ({"seed": 2**32}, "seed is 4294967296, and must be from 0"),
+        ({"metric": "ssim"}, "metric is 'ssim', and must be one of mse, ms-ssim"),
+        ({"start": "zeros"}, "start is 'zeros', and must be one of closed-form, random"),
+        ({"quantiser": "ste"}, "quantiser is 'ste', and must be one of noise, mixed"),
+        ({"only": "transforms"}, "only is 'transforms', and must be one of empty, priors"),
+        ({"optimiser": "sgd"}, "optimiser is 'sgd', and must be one of adam, adamw, soap"),
+        ({"precision": "auto"}, "precision is 'auto', and must be one of float32, bfloat16"),
         ({"data": ()}, "data is (), and must be at least one folder, tar shard or URL"),
     ],
 )
@@ -61,6 +69,21 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     options = dataclasses.replace(GOOD, validation=("a", "b.tar"), lmbda=0.0123456789, quantiser="noise", seed=7)
     options.save(tmp_path / "options.json")
     assert Options.load(tmp_path / "options.json") == options
+
+
+def test_options_that_cannot_reach_the_disk_leave_those_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    GOOD.save(tmp_path / "options.json")
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        Options().save(tmp_path / "options.json")
+    assert Options.load(tmp_path / "options.json") == GOOD
+    assert [path.name for path in tmp_path.iterdir()] == ["options.json"]
 
 
 def test_options_of_an_older_version_take_the_defaults_for_what_they_lack(tmp_path: Path) -> None:

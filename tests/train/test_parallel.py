@@ -19,6 +19,7 @@ from latens.train.options import Options  # noqa: E402
 from latens.train.parallel import ALONE, Processes, Share  # noqa: E402
 
 CPU = torch.device("cpu")
+QUIET = run.Setup(CPU, quiet=True)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +58,7 @@ def test_two_processes_reach_what_one_reaches_with_the_whole_batch(
 ) -> None:
     """SOAP less exactly: rounding decides which eigenvectors it takes where eigenvalues are equal, as at 0."""
     folder, (first, second) = together
-    alone = run.begin(tmp_path / "alone", dataclasses.replace(options, **changed), CPU, None, quiet=True)
+    alone = run.begin(tmp_path / "alone", dataclasses.replace(options, **changed), QUIET)
     start = {key: value.clone() for key, value in alone.module.state_dict().items()}
     alone.train(every=2)
     assert first[name] == second[name] and first[name]["step"] == 6

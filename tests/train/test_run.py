@@ -21,6 +21,7 @@ from latens.train.options import Options  # noqa: E402
 from latens.weights.package import load  # noqa: E402
 
 CPU = torch.device("cpu")
+QUIET = run.Setup(CPU, quiet=True)
 KEYS = {"run", "step", "steps", "skipped", "seconds", "validation", "fingerprint", "model"}
 
 
@@ -46,7 +47,7 @@ def options(photos: Path, tmp_path_factory: pytest.TempPathFactory, photograph: 
 def trained(tmp_path_factory: pytest.TempPathFactory, options: Options):
     """A run of six steps: its folder, its engine (whose weights are the averaged ones now), and what it said."""
     folder = tmp_path_factory.mktemp("runs") / "a"
-    engine = run.begin(folder, options, CPU, None, quiet=True)
+    engine = run.begin(folder, options, QUIET)
     return folder, engine, run.train(engine, None, "float32")
 
 
@@ -79,7 +80,7 @@ def test_transforms_that_stay_are_exported_too(
 ) -> None:
     sizes = {"N1": 6, "N2": 8, "N3": 8, "M": 10, "Nh": 4}
     frozen = dataclasses.replace(options, model="balle2018", sizes=sizes, only="priors", crop=64, steps=2)
-    engine = run.begin(tmp_path / "a", frozen, CPU, None, quiet=True)
+    engine = run.begin(tmp_path / "a", frozen, QUIET)
     result = run.train(engine, None, "fitted")
     x = to_input(torch.from_numpy(photograph[None, 64:160, 32:192].copy()))
     with torch.no_grad():
@@ -103,8 +104,17 @@ def test_validation_is_the_lagrangian_of_the_averaged_weights(trained) -> None:
     assert validation["loss"] == pytest.approx(validation["bpp"] + 0.02 * mse, rel=1e-3)
 
 
+def test_what_was_reached_is_measured_once(
+    tmp_path: Path, options: Options, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = run.begin(tmp_path / "a", dataclasses.replace(options, steps=1), QUIET)
+    validate, found = engine.validate, []
+    monkeypatch.setattr(engine, "validate", lambda: (found.append(validate()), found[-1])[1])
+    assert [run.train(engine, None, "float32")["validation"]] == found
+
+
 def test_validation_leaves_the_weights_as_they_are(tmp_path: Path, options: Options) -> None:
-    engine = run.begin(tmp_path / "a", options, CPU, None, quiet=True)
+    engine = run.begin(tmp_path / "a", options, QUIET)
     engine.train()
     before = {name: value.clone() for name, value in engine.module.state_dict().items()}
     assert any(not torch.equal(value, engine.average.shadow[name]) for name, value in before.items())
@@ -114,9 +124,10 @@ def test_validation_leaves_the_weights_as_they_are(tmp_path: Path, options: Opti
 
 def test_validation_of_a_run_for_ms_ssim_is_in_its_own_distortion(tmp_path: Path, options: Options) -> None:
     engine = run.begin(
-        tmp_path / "a", dataclasses.replace(options, metric="ms-ssim", steps=0, crop=176, data=options.validation),
-        CPU, None, quiet=True,
-    )  # fmt: skip
+        tmp_path / "a",
+        dataclasses.replace(options, metric="ms-ssim", steps=0, crop=176, data=options.validation),
+        QUIET,
+    )
     validation = engine.validate()
     assert 0 < (validation["loss"] - validation["bpp"]) / 0.02 < 1  # 1 - MS-SSIM, not a mean square
 
@@ -124,44 +135,44 @@ def test_validation_of_a_run_for_ms_ssim_is_in_its_own_distortion(tmp_path: Path
 def test_a_folder_that_is_not_empty_is_refused_and_left_alone(tmp_path: Path, options: Options) -> None:
     (tmp_path / "photo.png").write_bytes(b"precious")
     with pytest.raises(ExistsError, match="is not empty"):
-        run.begin(tmp_path, options, CPU, None, quiet=True)
+        run.begin(tmp_path, options, QUIET)
     assert [path.name for path in tmp_path.iterdir()] == ["photo.png"]
 
 
 def test_a_run_that_cannot_begin_leaves_no_folder(tmp_path: Path, options: Options) -> None:
     for wrong in (dataclasses.replace(options, batch=0), dataclasses.replace(options, data=("nonesuch",))):
         with pytest.raises(TrainingError):
-            run.begin(tmp_path / "a", wrong, CPU, None, quiet=True)
+            run.begin(tmp_path / "a", wrong, QUIET)
     assert not (tmp_path / "a").exists()
 
 
 def test_what_cannot_be_resumed_is_a_training_error(tmp_path: Path, options: Options) -> None:
     with pytest.raises(TrainingError, match="is not a training run"):
-        run.resume(tmp_path, CPU, None, (), quiet=True)
+        run.resume(tmp_path, QUIET)
     options.save(tmp_path / "options.json")
     with pytest.raises(TrainingError, match="there is no checkpoint"):
-        run.resume(tmp_path, CPU, None, (), quiet=True)
+        run.resume(tmp_path, QUIET)
     (tmp_path / "checkpoint.pt").write_bytes(b"no checkpoint")
     with pytest.raises(TrainingError, match=r"checkpoint\.pt cannot be read"):
-        run.resume(tmp_path, CPU, None, (), quiet=True)
+        run.resume(tmp_path, QUIET)
 
 
 def test_a_run_whose_pictures_were_moved_is_resumed_with_their_new_place(
     trained, tmp_path: Path, photos: Path, options: Options
 ) -> None:
-    begun = run.begin(tmp_path / "a", options, CPU, None, quiet=True)
+    begun = run.begin(tmp_path / "a", options, QUIET)
     gone = dataclasses.replace(begun.options, data=("gone",))
     gone.save(tmp_path / "a" / "options.json")
     with pytest.raises(TrainingError, match="gone is neither"):
-        run.resume(tmp_path / "a", CPU, None, (), quiet=True)
-    assert run.resume(tmp_path / "a", CPU, None, (str(photos),), quiet=True).options == options
+        run.resume(tmp_path / "a", QUIET)
+    assert run.resume(tmp_path / "a", QUIET, data=(str(photos),)).options == options
 
 
 def test_a_run_from_another_lambda_has_its_latents_rescaled(
     trained, tmp_path: Path, options: Options, photograph: np.ndarray
 ) -> None:
     folder, source, _ = trained
-    engine = run.begin(tmp_path / "b", dataclasses.replace(options, lmbda=0.08), CPU, folder, quiet=True)
+    engine = run.begin(tmp_path / "b", dataclasses.replace(options, lmbda=0.08), QUIET, folder)
     x = to_input(torch.from_numpy(photograph[None, :128, :128].copy()))
     with torch.no_grad():
         old, new = source.module.networks, engine.module.networks
@@ -179,20 +190,20 @@ def test_a_run_from_the_same_lambda_starts_with_the_same_weights(
     trained, tmp_path: Path, options: Options
 ) -> None:
     folder, source, _ = trained
-    engine = run.begin(tmp_path / "b", dataclasses.replace(options, seed=5), CPU, folder, quiet=True)
+    engine = run.begin(tmp_path / "b", dataclasses.replace(options, seed=5), QUIET, folder)
     for name, value in source.average.shadow.items():
         assert torch.equal(engine.module.state_dict()[name], value)
 
 
 def test_training_counts_the_runs_before(trained, tmp_path: Path, options: Options) -> None:
     """Six steps, three more from its folder (in two slices), one from the file of those: ten."""
-    three = run.begin(tmp_path / "b", dataclasses.replace(options, steps=2), CPU, trained[0], quiet=True)
+    three = run.begin(tmp_path / "b", dataclasses.replace(options, steps=2), QUIET, trained[0])
     three.train()
-    resumed = run.resume(tmp_path / "b", CPU, 3, (), quiet=True)
+    resumed = run.resume(tmp_path / "b", QUIET, steps=3)
     result = run.train(resumed, None, "float16")
     assert result["step"] == 3 and load(tmp_path / "b" / "model.ltm").card["effort"][0] == 9
     one = run.begin(
-        tmp_path / "c", dataclasses.replace(options, steps=1), CPU, tmp_path / "b" / "model.ltm", quiet=True
+        tmp_path / "c", dataclasses.replace(options, steps=1), QUIET, tmp_path / "b" / "model.ltm"
     )
     run.train(one, None, "float16")
     card = load(tmp_path / "c" / "model.ltm").card
@@ -203,9 +214,9 @@ def test_training_counts_the_runs_before(trained, tmp_path: Path, options: Optio
 def test_a_run_of_other_sizes_is_no_start(trained, tmp_path: Path, options: Options) -> None:
     for sizes in ({**options.sizes, "N1": 16}, {**options.sizes, "M": 30}):
         with pytest.raises(TrainingError, match="only M may be smaller"):
-            run.begin(tmp_path / "b", dataclasses.replace(options, sizes=sizes), CPU, trained[0], quiet=True)
+            run.begin(tmp_path / "b", dataclasses.replace(options, sizes=sizes), QUIET, trained[0])
     narrower = dataclasses.replace(options, sizes={**options.sizes, "M": 20})
-    assert run.begin(tmp_path / "b", narrower, CPU, trained[0], quiet=True).validate()["psnr"] > 22
+    assert run.begin(tmp_path / "b", narrower, QUIET, trained[0]).validate()["psnr"] > 22
 
 
 def test_devices_are_named_or_refused() -> None:
@@ -237,7 +248,7 @@ def test_precisions_are_named_or_refused(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_folder_is_trained_by_one_process_at_a_time(options: Options, tmp_path: Path) -> None:
-    engine = run.begin(tmp_path / "a", options, CPU, None, quiet=True)
+    engine = run.begin(tmp_path / "a", options, QUIET)
     held = lock.taken(tmp_path / "a")
     assert held is not None
     with held, pytest.raises(TrainingError, match="is being trained by another process"):
@@ -246,12 +257,12 @@ def test_a_folder_is_trained_by_one_process_at_a_time(options: Options, tmp_path
 
 
 def test_a_refused_resume_leaves_the_folder_as_it_is(options: Options, tmp_path: Path) -> None:
-    run.begin(tmp_path / "a", options, CPU, None, quiet=True)
+    run.begin(tmp_path / "a", options, QUIET)
     before = {path.name: path.read_bytes() for path in (tmp_path / "a").iterdir()}
     held = lock.taken(tmp_path / "a")
     assert held is not None
     with held, pytest.raises(TrainingError, match="is being trained by another process"):
-        run.resume(tmp_path / "a", CPU, 99, (), quiet=True).train()
+        run.resume(tmp_path / "a", QUIET, steps=99).train()
     (tmp_path / "a" / lock.NAME).unlink()
     assert {path.name: path.read_bytes() for path in (tmp_path / "a").iterdir()} == before
 
@@ -260,17 +271,15 @@ def test_held_out_pictures_and_readers_may_be_others_after_a_resume(
     options: Options, photos: Path, tmp_path: Path
 ) -> None:
     streamed = dataclasses.replace(options, stream=True, workers=0, start="random", validation=("gone",))
-    run.begin(tmp_path / "a", dataclasses.replace(streamed, validation=()), CPU, None, quiet=True)
+    run.begin(tmp_path / "a", dataclasses.replace(streamed, validation=()), QUIET)
     streamed.save(tmp_path / "a" / "options.json")
     with pytest.raises(TrainingError, match="gone is neither"):
-        run.resume(tmp_path / "a", CPU, None, (), quiet=True)
-    engine = run.resume(
-        tmp_path / "a", CPU, None, (), quiet=True, validation=options.validation, workers=3
-    )  # fmt: skip
+        run.resume(tmp_path / "a", QUIET)
+    engine = run.resume(tmp_path / "a", QUIET, validation=options.validation, workers=3)
     assert engine.held_out is not None and engine.pictures.workers == 3
     options.save(tmp_path / "a" / "options.json")
     with pytest.raises(UsageError, match="--workers needs --stream"):
-        run.resume(tmp_path / "a", CPU, None, (), quiet=True, workers=3)
+        run.resume(tmp_path / "a", QUIET, workers=3)
 
 
 def test_who_begins_second_is_refused_also_if_both_find_an_empty_folder(
@@ -278,11 +287,11 @@ def test_who_begins_second_is_refused_also_if_both_find_an_empty_folder(
 ) -> None:
     def slow(engine: Engine) -> None:
         monkeypatch.undo()
-        run.begin(tmp_path / "a", options, CPU, None, quiet=True)
+        run.begin(tmp_path / "a", options, QUIET)
 
     monkeypatch.setattr(Engine, "start", slow)
     with pytest.raises(ExistsError):
-        run.begin(tmp_path / "a", options, CPU, None, quiet=True)
+        run.begin(tmp_path / "a", options, QUIET)
 
 
 def test_a_file_of_weights_tuned_for_ms_ssim_keeps_the_scale_of_its_latents(
@@ -290,9 +299,9 @@ def test_a_file_of_weights_tuned_for_ms_ssim_keeps_the_scale_of_its_latents(
 ) -> None:
     tuned = dataclasses.replace(options, metric="ms-ssim", lmbda=8.73, steps=0)
     tuned = dataclasses.replace(tuned, crop=176, data=options.validation)
-    first = run.begin(tmp_path / "a", tuned, CPU, None, quiet=True)
+    first = run.begin(tmp_path / "a", tuned, QUIET)
     run.train(first, None, "float32")
-    weight = run.begin(tmp_path / "b", tuned, CPU, tmp_path / "a" / "model.ltm", quiet=True).module.state_dict()
+    weight = run.begin(tmp_path / "b", tuned, QUIET, tmp_path / "a" / "model.ltm").module.state_dict()
     expected = first.module.state_dict()
     for name in ("networks.g_a", "networks.g_s"):
         for key in (key for key in expected if key.startswith(name)):

@@ -21,7 +21,7 @@ from latens.train.options import Options  # noqa: E402
 from latens.train.parallel import Share  # noqa: E402
 from latens.train.stream import Crops, Stream  # noqa: E402
 
-CPU = torch.device("cpu")
+QUIET = run.Setup(torch.device("cpu"), quiet=True)
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +164,7 @@ def test_a_streamed_run_trains_and_is_resumed(tmp_path: Path, photograph: np.nda
         sizes={"N1": 8, "N2": 8, "M": 8}, data=(str(tmp_path),), steps=2, batch=2, crop=32, radius=16,
         stream=True, workers=0,
     )  # fmt: skip
-    engine = run.begin(tmp_path / "run", dataclasses.replace(options), CPU, None, quiet=True)
+    engine = run.begin(tmp_path / "run", dataclasses.replace(options), QUIET)
     assert isinstance(engine.pictures, Stream) and engine.train()
-    resumed = run.resume(tmp_path / "run", CPU, 4, (), quiet=True)
+    resumed = run.resume(tmp_path / "run", QUIET, steps=4)
     assert resumed.train() and resumed.step == 4

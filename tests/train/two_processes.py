@@ -18,7 +18,7 @@ from latens.train import objective, run
 from latens.train.engine import Engine
 from latens.train.options import Options
 
-CPU = torch.device("cpu")
+QUIET = run.Setup(torch.device("cpu"), quiet=True)
 
 
 def reached(engine: Engine) -> dict:
@@ -41,7 +41,7 @@ def main(folder: Path) -> None:
     results: dict[str, object] = {}
 
     def begin(name: str, **changed: object) -> Engine:
-        return run.begin(folder / name, dataclasses.replace(options, **changed), CPU, None, quiet=True)
+        return run.begin(folder / name, dataclasses.replace(options, **changed), QUIET)
 
     for name, changed in (("whole", {}), ("priors", {"only": "priors"}), ("soap", {"optimiser": "soap"})):
         engine = begin(name, **changed)
@@ -59,7 +59,7 @@ def main(folder: Path) -> None:
 
     engine._train_step = signalled  # type: ignore[method-assign]
     results["signalled"] = {"finished": engine.train()} | reached(engine)
-    resumed = run.resume(folder / "signalled", CPU, None, (), quiet=True)
+    resumed = run.resume(folder / "signalled", QUIET)
     real_time = engine_module.time
     engine_module.time = SimpleNamespace(monotonic=lambda: float(resumed.step))  # type: ignore[assignment]
     results["late"] = {"finished": resumed.train(2.5 if rank == 1 else math.inf)} | reached(resumed)

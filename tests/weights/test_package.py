@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import time
 import zipfile
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from latens.errors import WeightsError
 from latens.systems import Balle2017
 from latens.transforms import GDN, Conv, Deconv, Network
 from latens.transforms.onnx_graph import to_onnx
-from latens.weights.package import Weights, load, retire, write
+from latens.weights.package import Weights, load, pack, retire, write
 
 MODEL = Balle2017(N1=2, N2=2, M=3)
 CARD: dict[str, Any] = {
@@ -102,6 +103,20 @@ def test_equal_weights_are_equal_files(
     monkeypatch.setattr(time, "time", lambda: now + 86400)
     write(tmp_path / "b.ltm", CARD, tables(), networks)
     assert (tmp_path / "a.ltm").read_bytes() == (tmp_path / "b.ltm").read_bytes()
+
+
+def test_weights_that_cannot_reach_the_disk_leave_those_there(
+    tmp_path: Path, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, members = path.read_bytes(), load(path).members
+
+    def broken(_: int) -> None:
+        raise OSError("broken disk")
+
+    monkeypatch.setattr(os, "fsync", broken)
+    with pytest.raises(OSError, match="broken disk"):
+        pack(path, {**CARD, "training": "longer"}, members)
+    assert path.read_bytes() == before and [one.name for one in tmp_path.iterdir()] == ["model.ltm"]
 
 
 def test_a_better_encoder_keeps_the_fingerprint(tmp_path: Path, networks: dict[str, bytes], path: Path) -> None:

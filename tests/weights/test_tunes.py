@@ -25,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "training"))
 
 import ship  # noqa: E402
 
+QUIET = run.Setup(torch.device("cpu"), quiet=True)
 SIZES = {"N1": 4, "N2": 4, "N3": 6, "M": 6, "Nh": 4, "context": 0, "levels": 2}
 
 
@@ -49,7 +50,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory, photos: Path) -> dict[str, Pa
     made = {}
     for tune, options in tuned.items():
         made[tune] = tmp_path_factory.mktemp("runs") / tune
-        run.begin(made[tune], options, torch.device("cpu"), None, quiet=True).train()
+        run.begin(made[tune], options, QUIET).train()
     return made
 
 
@@ -126,8 +127,8 @@ def test_a_tune_that_there_is_not_is_refused(both: shelf.ModelInfo) -> None:
 
 def test_weights_of_one_metric_are_a_start_for_the_other(runs: dict[str, Path], tmp_path: Path) -> None:
     options = dataclasses.replace(Options.load(runs["ms-ssim"] / "options.json"), steps=0)
-    begun = run.begin(tmp_path / "a", options, torch.device("cpu"), runs["psnr"], quiet=True)
-    first = run.resume(runs["psnr"], torch.device("cpu"), None, (), quiet=True)
+    begun = run.begin(tmp_path / "a", options, QUIET, runs["psnr"])
+    first = run.resume(runs["psnr"], QUIET)
     assert torch.equal(begun.module.gains.gain, first.average.shadow["gains.gain"])
 
 

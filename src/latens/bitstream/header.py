@@ -12,6 +12,7 @@ from latens.errors import ChecksumError, FormatError, NewerVersionError, NotLate
 MAGIC = b"\x8aLTN\r\n"
 VERSION = 1
 LONGEST = 31  # bytes of a header
+MAX_PIXELS = 2**28  # of a picture, where nobody says how many are allowed
 QUALITY_STEPS = 100  # quality is stored in hundredths
 Colour = Literal["rgb", "grey"]
 

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from latens.bitstream.header import MAX_PIXELS as MAX_PIXELS
 from latens.errors import UsageError
 
 if TYPE_CHECKING:
     from latens.evaluate.curves import MeanCurve
 
 # The library's defaults, repeated so that ``--help`` needs no codec; a test holds them to it.
-MAX_PIXELS = 2**28
 QUALITY = 50.0
 MODEL = "latens"
 EFFORT, OTHERS_EFFORT, MOST_EFFORT = 2, 1, 9  # the default, of `MODEL` and of the other models

@@ -1,24 +1,16 @@
-"""Results reach the disk whole or not at all.
+"""Results reach the disk whole or not at all (`latens.whole`); ``-`` is standard output."""
 
-A file is written beside its target under a temporary name, flushed to the disk, and then given its name in
-one step: linked, which fails if the name is taken, or with ``--force`` renamed over the old file. Whatever
-goes wrong before, a signal included, removes the temporary file. ``-`` is standard output.
-"""
-
-import errno
 import os
-import secrets
 import stat
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from latens.errors import DiskFullError, ExistsError, LatensError, OutputError, UsageError
+from latens.whole import CREATE, is_full, replacing
 
 STANDARD = "-"
-CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def check_target(target: str, source: str, force: bool) -> None:
@@ -54,7 +46,8 @@ def write(target: str, data: bytes, force: bool) -> None:
             sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()
         elif _check_kind(Path(target), force):
-            _replace(os.path.realpath(target), data, force)
+            with replacing(Path(os.path.realpath(target)), force=force) as temporary:
+                _write_into(temporary, data, CREATE)
         else:
             _write_into(target, data)
 
@@ -69,7 +62,7 @@ def _translated(name: str) -> Iterator[None]:
     except FileExistsError as error:
         raise ExistsError(f"{name} exists: -f overwrites it") from error
     except OSError as error:
-        kind = DiskFullError if error.errno in NO_SPACE else OutputError
+        kind = DiskFullError if is_full(error) else OutputError
         raise kind(f"cannot write {name}: {error.strerror or error}") from error
 
 
@@ -95,65 +88,12 @@ def _check_kind(path: Path, force: bool) -> bool:
     return True
 
 
-def _replace(target: str, data: bytes, force: bool) -> None:
-    folder = os.path.dirname(target)
-    temporary = os.path.join(folder, f".latens-{secrets.token_hex(8)}.tmp")
+def _write_into(path: str | Path, data: bytes, flags: int = os.O_WRONLY) -> None:
+    """Into what is there, as a device or a pipe that cannot be replaced, or as the flags say."""
+    descriptor = os.open(path, flags, 0o666)
     try:
-        descriptor = os.open(temporary, CREATE, 0o666)
-        try:
-            _write_all(descriptor, data)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        if force:
-            os.replace(temporary, target)
-        else:
-            _link(temporary, target)
-    finally:
-        with suppress(FileNotFoundError):
-            os.unlink(temporary)
-    _sync_folder(folder)
-
-
-def _link(temporary: str, target: str) -> None:
-    """Give the file its name unless the name is taken (FileExistsError).
-
-    Systems have many words for a file system without links, such as FAT: whatever they say, there is another way.
-    """
-    try:
-        os.link(temporary, target)
-    except FileExistsError:
-        raise
-    except OSError:
-        os.close(os.open(target, CREATE, 0o666))  # claims the name
-        try:
-            os.replace(temporary, target)
-        except BaseException:
-            os.unlink(target)
-            raise
-
-
-def _sync_folder(folder: str) -> None:
-    """Bring the name to the disk too, where the system lets us; the data are there already."""
-    if hasattr(os, "O_DIRECTORY"):
-        with suppress(OSError):
-            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-
-
-def _write_into(target: str, data: bytes) -> None:
-    """A device or a pipe cannot be replaced: write into it."""
-    descriptor = os.open(target, os.O_WRONLY)
-    try:
-        _write_all(descriptor, data)
+        view = memoryview(data)
+        while view:
+            view = view[os.write(descriptor, view) :]
     finally:
         os.close(descriptor)
-
-
-def _write_all(descriptor: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]

@@ -14,6 +14,7 @@ from latens.cli.options import check_range
 from latens.errors import MissingExtraError, UsageError
 
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
+STORAGES = ("float32", "float16", "fitted")  # `latens.train.options.Storage`
 OF_A_SLICE = {
     *("data", "validate", "resume", "steps", "time_limit", "storage", "workers"),
     *("device", "compiled", "threads", "quiet"),
@@ -128,17 +129,8 @@ def train(
         --steps 20000 --time-limit 9m --out runs/a
       latens train --resume runs/a --time-limit 9m
     """
-    for name, value, allowed in (
-        ("metric", metric, ("mse", "ms-ssim")),
-        ("start", start, ("closed-form", "random")),
-        ("quantiser", quantiser, ("noise", "mixed")),
-        ("only", only, ("", "priors")),
-        ("optimiser", optimiser, ("adam", "adamw", "soap")),
-        ("precision", precision, ("auto", "float32", "bfloat16")),
-        ("storage", storage, ("float32", "float16", "fitted")),
-    ):
-        if value not in allowed:
-            raise UsageError(f"{name} is {value!r}, and must be one of {', '.join(allowed)}")
+    if storage not in STORAGES:
+        raise UsageError(f"storage is {storage!r}, and must be one of {', '.join(STORAGES)}")
     if (out is None) == (resume is None):
         raise UsageError("give either --out (a new run's folder) or --resume (the run to go on with)")
     if priors_from is not None and source is None:
@@ -167,11 +159,10 @@ def train(
     keep_freed_memory()
     if threads:
         torch.set_num_threads(threads)
-    place, backend = run.device_named(device), "inductor" if compiled else ""
+    setup = run.Setup(run.device_named(device), quiet, "inductor" if compiled else "")
     if resume is not None:
         engine = run.resume(
-            resume, place, steps, tuple(data or ()), quiet, backend, tuple(validate or ()),
-            workers if "workers" in said else None,
+            resume, setup, steps, tuple(data or ()), tuple(validate or ()), workers if "workers" in said else None
         )  # fmt: skip
     else:
         assert out is not None
@@ -184,11 +175,11 @@ def train(
             ema=ema, seed=seed, start=start, quantiser=quantiser,  # type: ignore[arg-type]
             hyper_lr=hyper_lr, norm_lr=norm_lr, gain_lr=gain_lr, density_lr=density_lr,
             lowest_lmbda=lowest_lmbda, only=only, optimiser=optimiser, weight_decay=weight_decay,  # type: ignore[arg-type]
-            stream=stream, workers=workers, precision=run.precision_named(precision, place),
+            stream=stream, workers=workers, precision=run.precision_named(precision, setup.device),
         ).check()  # fmt: skip
         if "lowest_lmbda" in said and options.build().levels == 1:
             raise UsageError("--lowest-lambda needs a model of several levels, such as --size levels=8")
-        engine = run.begin(out, options, place, source, quiet, backend, priors_from)
+        engine = run.begin(out, options, setup, source, priors_from)
     result = run.train(engine, limit, storage)  # type: ignore[arg-type]
     if engine.processes.first:
         json.dump(result, sys.stdout, indent=2)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
+from latens.coding import SymbolsCheck
 from latens.entropy.adaptive import Adaptive
 from latens.errors import WeightsError
 
@@ -125,7 +126,7 @@ def activity(busy: np.ndarray) -> np.ndarray:
 
 
 class _Coding:
-    """What encoding and decoding share: positions, indices and the record of the symbols."""
+    """What encoding and decoding share: positions, indices and the check of the symbols."""
 
     def __init__(
         self,
@@ -138,7 +139,7 @@ class _Coding:
         self.coder, self.priors = coder, priors
         self.networks: Mapping[str, Callable[..., Any]] = {} if networks is None else networks
         self.height, self.width = height, width
-        self.symbols: list[np.ndarray] = []  # as coded, for the checksum
+        self.check = SymbolsCheck()
         self.adapted: dict[str, Adaptive] = {}  # by prior
 
     def _exchange(self, symbols: np.ndarray | None, index: np.ndarray) -> np.ndarray:
@@ -248,7 +249,7 @@ class Encode(_Coding):
     def _exchange(self, symbols: np.ndarray | None, index: np.ndarray) -> np.ndarray:
         assert symbols is not None
         self.coder.push(symbols, index)
-        self.symbols.append(symbols)
+        self.check.see(symbols)
         return symbols
 
 
@@ -259,5 +260,5 @@ class Decode(_Coding):
 
     def _exchange(self, symbols: np.ndarray | None, index: np.ndarray) -> np.ndarray:
         popped = self.coder.pop(index)
-        self.symbols.append(popped)
+        self.check.see(popped)
         return popped

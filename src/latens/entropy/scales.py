@@ -14,6 +14,7 @@ import math
 import numpy as np
 
 SMALLEST, LARGEST, COUNT = 0.11, 256.0, 64
+TAIL = 2.0**-20  # of the masses: left out, at both ends together
 STEP = math.log(LARGEST / SMALLEST) / (COUNT - 1)  # natural logarithm of one scale over the one before
 
 
@@ -27,13 +28,10 @@ def sigmas() -> np.ndarray:
     return np.asarray(SMALLEST * np.exp(STEP * np.arange(COUNT)))
 
 
-def gaussian_pmf(sigma: float, tail: float = 2.0**-20) -> tuple[np.ndarray, int]:
-    """The masses of the integers under a Gaussian of mean 0 around them, and the first integer.
-
-    ``tail`` bounds what is left out at both ends.
-    """
+def gaussian_pmf(sigma: float) -> tuple[np.ndarray, int]:
+    """The masses of the integers under a Gaussian of mean 0 around them, but for TAIL, and the first integer."""
     reach = 0
-    while math.erfc((reach + 0.5) / (sigma * math.sqrt(2))) > tail:
+    while math.erfc((reach + 0.5) / (sigma * math.sqrt(2))) > TAIL:
         reach += 1
     edges = np.arange(-reach, reach + 2) - 0.5
     cumulative = np.array([math.erfc(-edge / (sigma * math.sqrt(2))) / 2 for edge in edges])

@@ -19,7 +19,6 @@ import csv
 import io
 import json
 import math
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -28,6 +27,7 @@ from typing import Any, NamedTuple
 
 from latens import lock
 from latens.errors import UsageError
+from latens.whole import replacing
 
 FORMAT = 1
 ERRORS = "surrogateescape"  # names of files may be any bytes
@@ -237,6 +237,5 @@ def _table(columns: Sequence[str], rows: Iterable[Row], *, head: bool) -> str:
 
 
 def _replace(path: Path, text: str) -> None:
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(text, encoding="utf-8", errors=ERRORS, newline="")
-    os.replace(temporary, path)
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", errors=ERRORS, newline="")

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latens.errors import UsageError
+from latens.pixels import difference
 
 PEAK = 255.0  # L, the dynamic range
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, full range, as in JPEG
@@ -23,8 +24,7 @@ def psnr(a: NDArray[Any], b: NDArray[Any]) -> float:
     a, b: uint8 (H, W, 3). Identical pictures give infinity. Raises UsageError for anything else.
     """
     require_pair(a, b)
-    difference = a.astype(np.int32) - b
-    squares = int(np.sum(difference * difference, dtype=np.int64))
+    squares = difference(a, b)
     return math.inf if squares == 0 else 10 * math.log10(PEAK**2 * a.size / squares)
 
 

@@ -13,8 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from latens.errors import DiskFullError, TrainingError
-
-NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+from latens.whole import is_full, replacing
 
 
 class Effort(NamedTuple):
@@ -63,24 +62,24 @@ def save(path: Path, state: dict[str, Any]) -> None:
         DiskFullError: no space is left
         TrainingError: it cannot be written for another reason
     """
-    temporary = path.with_suffix(".tmp")
     try:
-        torch.save(state, temporary)
-        os.replace(temporary, path)
-    except (OSError, RuntimeError) as error:  # PyTorch's writer does not say what the system told it
-        needed = _size(state)
-        full = _is_full(error, path.parent, needed)
-        temporary.unlink(missing_ok=True)
-        if full:
-            raise DiskFullError(f"cannot write {path}: it takes {needed} bytes, and no space is left") from error
+        with replacing(path) as temporary:
+            _write(temporary, state)
+    except (OSError, RuntimeError) as error:
+        if is_full(error):
+            words = f"it takes {_size(state)} bytes, and no space is left"
+            raise DiskFullError(f"cannot write {path}: {words}") from error
         raise TrainingError(f"cannot write {path}: {error}") from error
 
 
-def _is_full(error: Exception, folder: Path, needed: int) -> bool:
-    """Whether a file could not be written for want of space."""
-    if isinstance(error, OSError):
-        return error.errno in NO_SPACE
-    return folder.is_dir() and shutil.disk_usage(folder).free < needed
+def _write(path: Path, state: dict[str, Any]) -> None:
+    """PyTorch's writer does not say what the system told it: want of space is said as the system says it."""
+    try:
+        torch.save(state, path)
+    except RuntimeError as error:
+        if path.parent.is_dir() and shutil.disk_usage(path.parent).free < _size(state):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+        raise
 
 
 def _size(state: Any) -> int:

@@ -163,9 +163,10 @@ def closed_form(
     prior: PiecewiseLinearDensity | None,
     x: Tensor,
     lmbda: float,
-    block: bool = True,
 ) -> None:
     """Set the weights of a chain of Conv/GDN stages, its mirror image and the prior from pictures x.
+
+    The analysis starts as non-overlapping blocks: PCA on the stride.
 
     Args:
         g_a, g_s: modules of as many stages each: g_a's are its convolutions, g_s's its `Deconv`s, or its 1x1
@@ -173,7 +174,6 @@ def closed_form(
         x: (B, 3, H, W) in [0, 1]
         prior: of the latents, if they have a factorised one
         lmbda: weight of the MSE on the scale 0..255
-        block: start the analysis as non-overlapping blocks (PCA on the stride) instead of full kernels
     """
     for module in (*g_a, *g_s):
         if isinstance(module, GDN):
@@ -185,7 +185,7 @@ def closed_form(
     for module in g_a:
         if isinstance(module, Conv):
             inputs.append(signal)
-            fit_conv(module, signal, module.stride[0] if block else None)
+            fit_conv(module, signal, module.stride[0])
         signal = module(signal)
     last = [module for module in g_a if isinstance(module, Conv)][-1]
     assert last.bias is not None

@@ -64,6 +64,7 @@ class Engine:
         self.average = checkpoint.Average(self.module, options.ema)
         self.step, self.skipped, self.seconds = 0, 0, 0.0
         self.history = checkpoint.Effort()  # of the runs that this one began from
+        self.reached: dict[str, float] = {}  # by the weights that were kept last, on held-out pictures
         smallest = max(options.crop, VALIDATION_CROP)
         self.pictures: Pictures | Stream = (
             Stream(options.data, options.crop, options.workers) if options.stream
@@ -205,7 +206,8 @@ class Engine:
     def _keep(self, log: Silence) -> None:
         self.save()
         if self.held_out:
-            log.scalars(self.step, "validation", self.validate())
+            self.reached = self.validate()
+            log.scalars(self.step, "validation", self.reached)
 
     def eagerly(self) -> AbstractContextManager[object]:
         """Within it, compiled networks are computed as they are: other shapes are not worth compiling for."""

@@ -17,6 +17,7 @@ from latens.train.variable_rate import spread
 from latens.weights.package import Weights
 
 FEWEST = 16  # tiles of a model of several levels
+BATCH = 16  # tiles played at once
 
 
 class Observer:
@@ -102,9 +103,9 @@ class Counting(Encode):
 
 
 @torch.no_grad()
-def observe(module: Trainable, tiles: Tensor, batch: int = 16) -> Iterator[Observer]:
+def observe(module: Trainable, tiles: Tensor) -> Iterator[Observer]:
     """The model played over uint8 tiles (n, H, W, 3), batch by batch; few of them again, at other levels."""
-    for part in torch.split(_enough(tiles, module.model.levels), batch):
+    for part in torch.split(_enough(tiles, module.model.levels), BATCH):
         observer = Observer(module, (part.shape[1], part.shape[2]))
         module.model.code(module.latents(to_input(part)), observer)
         yield observer

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from latens.errors import TrainingError
 from latens.systems import MODELS, Model
 from latens.transforms.gains import lambda_of
+from latens.whole import replacing
 
 Precision = Literal["float32", "bfloat16"]  # of the networks' products: the sums of either are float32
 Storage = Literal["float32", "float16", "fitted"]  # of exported weights; the last: `latens.train.precision`
@@ -80,6 +80,8 @@ class Options:
         """Itself, or a TrainingError that names the value and the rule."""
         if self.model not in MODELS:
             raise TrainingError(f"model is {self.model!r}, and must be one of {', '.join(MODELS)}")
+        for name, kind in get_type_hints(Options).items():
+            _check_word(name, getattr(self, name), kind)
         self._check_sizes()
         stride = MODELS[self.model].stride
         rules = {
@@ -118,22 +120,20 @@ class Options:
         for name, value in self.sizes.items():
             if name not in fields:
                 raise TrainingError(f"size {name!r} is not one of {self.model}: {', '.join(sorted(fields))}")
-            words = get_args(kinds[name])  # of a Literal; the other sizes are counts
+            if _check_word(f"size {name}", value, kinds[name]):
+                continue
             if kinds[name] is bool:
                 if value not in (0, 1):
                     raise TrainingError(f"size {name} is {value!r}, and must be 0 or 1")
                 continue
-            if words and value not in words:
-                raise TrainingError(f"size {name} is {value!r}, and must be one of {', '.join(words)}")
-            least = 0 if fields[name] == 0 else 1
-            if not words and (not isinstance(value, int) or value < least):
+            least = 0 if fields[name] == 0 else 1  # the other sizes are counts
+            if not isinstance(value, int) or value < least:
                 raise TrainingError(f"size {name} is {value!r}, and must be a whole number from {least}")
 
     def save(self, path: Path) -> None:
         """Write all, in one step: a full disk leaves what was there."""
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text(json.dumps(dataclasses.asdict(self), indent=2) + "\n")
-        os.replace(temporary, path)
+        with replacing(path) as temporary:
+            temporary.write_text(json.dumps(dataclasses.asdict(self), indent=2) + "\n")
 
     @classmethod
     def load(cls, path: Path) -> Options:
@@ -150,6 +150,16 @@ class Options:
             raise TrainingError(f"{path.parent} is not a training run: it has no {path.name}") from None
         except (AttributeError, TypeError, ValueError) as error:
             raise TrainingError(f"{path} cannot be read: {error}") from error
+
+
+def _check_word(name: str, value: object, kind: Any) -> bool:
+    """Whether ``kind`` is a Literal; a TrainingError if it is, and the value none of its words."""
+    if get_origin(kind) is not Literal:
+        return False
+    words = get_args(kind)
+    if value not in words:
+        raise TrainingError(f"{name} is {value!r}, and must be one of {', '.join(w or 'empty' for w in words)}")
+    return True
 
 
 def learning_rate(options: Options, step: int) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -49,23 +49,25 @@ def precision_named(name: str, device: torch.device) -> Precision:
     return "bfloat16" if native else "float32"
 
 
+class Setup(NamedTuple):
+    """How a slice is computed and shown: no choice of the run, whose next slice may be under another."""
+
+    device: torch.device
+    quiet: bool = False
+    compiled: str = ""  # the backend of ``torch.compile``, if one is to compute the networks
+
+
 def begin(
-    run: Path,
-    options: Options,
-    device: torch.device,
-    source: Path | None,
-    quiet: bool,
-    compiled: str = "",
-    priors: Path | None = None,
+    run: Path, options: Options, setup: Setup, source: Path | None = None, priors: Path | None = None
 ) -> Engine:
     """A new run in the folder ``run``, which is empty or absent, or starts from the run ``source``.
 
     Its probability networks start from those of ``priors`` where that is given too.
     """
     options.check()
-    processes = Processes(device)
+    processes = Processes(setup.device)
     processes.from_first(lambda: _refuse(run))
-    engine = Engine(run, options, processes, quiet, compiled)
+    engine = Engine(run, options, processes, setup.quiet, setup.compiled)
     if source is None:
         engine.start()
     else:
@@ -96,11 +98,9 @@ def sizes_of(source: Path, model: str) -> dict[str, Any]:
 
 def resume(
     run: Path,
-    device: torch.device,
-    steps: int | None,
-    data: tuple[str, ...],
-    quiet: bool,
-    compiled: str = "",
+    setup: Setup,
+    steps: int | None = None,
+    data: tuple[str, ...] = (),
     validation: tuple[str, ...] = (),
     workers: int | None = None,
 ) -> Engine:
@@ -108,7 +108,7 @@ def resume(
 
     Nothing is written before the engine trains, which it does if no other process trains this run.
     """
-    processes = Processes(device)
+    processes = Processes(setup.device)
     options = processes.from_first(lambda: Options.load(run / "options.json"))
     if data:
         options = dataclasses.replace(options, data=data)
@@ -122,13 +122,16 @@ def resume(
         if steps < options.steps:
             raise TrainingError(f"steps is {steps}, and must be at least the run's {options.steps}")
         options = dataclasses.replace(options, steps=steps)
-    engine = Engine(run, options.check(), processes, quiet, compiled)
+    engine = Engine(run, options.check(), processes, setup.quiet, setup.compiled)
     engine.resume()
     return engine
 
 
 def finish(engine: Engine, storage: Storage) -> dict[str, Any]:
-    """Export the averaged weights as ``model.ltm`` and say what was reached; only the first process exports."""
+    """Export a trained engine's averaged weights as ``model.ltm``, which only the first process does.
+
+    Returns what was reached, which `Engine.train` has measured.
+    """
     result: dict[str, Any] = {
         "run": str(engine.run),
         "step": engine.step,
@@ -136,8 +139,8 @@ def finish(engine: Engine, storage: Storage) -> dict[str, Any]:
         "skipped": engine.skipped,
         "seconds": round(engine.seconds, 1),
     }
-    if engine.held_out:
-        result["validation"] = engine.validate()
+    if engine.reached:
+        result["validation"] = engine.reached
     if not engine.processes.first:
         return result
     engine.average.apply(engine.module)

@@ -38,6 +38,7 @@ from latens.systems import MODELS, Model
 from latens.transforms.gains import Gains, lambda_of, level_of
 from latens.transforms.onnx_weights import from_onnx
 from latens.weights.check import check_card, check_priors, check_tables
+from latens.whole import replacing
 
 if TYPE_CHECKING:
     from latens.runtime.derivative import SquaredError
@@ -246,11 +247,9 @@ def pack(path: Path, card: Mapping[str, Any], members: Mapping[str, bytes]) -> b
     """Write an .ltm file of a card and the other members as they are, and return its fingerprint."""
     mark = fingerprint({**members, "card.json": json.dumps(dict(card)).encode()})
     whole = {**members, "card.json": (json.dumps({**card, "fingerprint": mark.hex()}, indent=2) + "\n").encode()}
-    temporary = path.with_suffix(".tmp")
-    with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+    with replacing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in whole.items():  # a fixed date: equal weights are equal files
             archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), data, zipfile.ZIP_DEFLATED)
-    temporary.replace(path)
     return mark
 
 
