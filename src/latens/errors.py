@@ -118,5 +118,9 @@ class TrainingError(LatensError):
     """The data, the checkpoint or the options of a training run are wrong."""
 
 
+class OptionsError(TrainingError, UsageError):
+    """An option of a training run breaks a rule."""
+
+
 class MissingExtraError(LatensError):
     """An optional dependency is not installed; the message says which extra brings it."""

@@ -113,7 +113,7 @@ def test_no_word_goes_unheard(run, calls: dict[str, Any], words: str, said: str)
 )
 def test_a_wrong_word_is_refused_before_anything_begins(run, calls: dict[str, Any], word: str, rule: str) -> None:
     status, _, err = run("train", "--data", "x", "--out", "new", f"--{word}", "other")
-    assert status and err == f"latens: error: {word} is 'other', and must be {rule}\n"
+    assert status == 2 and err == f"latens: error: {word} is 'other', and must be {rule}\n"
     assert not calls.keys() & {"begin", "train"}
 
 

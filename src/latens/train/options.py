@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from latens.errors import TrainingError
+from latens.errors import OptionsError, TrainingError
 from latens.systems import MODELS, Model
 from latens.transforms.gains import lambda_of
 from latens.whole import replacing
@@ -77,9 +77,9 @@ class Options:
         return MODELS[self.model](**self.sizes)
 
     def check(self) -> Options:
-        """Itself, or a TrainingError that names the value and the rule."""
+        """Itself, or an OptionsError that names the value and the rule."""
         if self.model not in MODELS:
-            raise TrainingError(f"model is {self.model!r}, and must be one of {', '.join(MODELS)}")
+            raise OptionsError(f"model is {self.model!r}, and must be one of {', '.join(MODELS)}")
         for name, kind in get_type_hints(Options).items():
             _check_word(name, getattr(self, name), kind)
         self._check_sizes()
@@ -109,9 +109,9 @@ class Options:
         }
         for name, (holds, rule) in rules.items():
             if not holds:
-                raise TrainingError(f"{name} is {getattr(self, name)!r}, and must be {rule}")
+                raise OptionsError(f"{name} is {getattr(self, name)!r}, and must be {rule}")
         if self.metric == "ms-ssim" and self.crop < 176:
-            raise TrainingError(f"crop is {self.crop}, and MS-SSIM's five scales need 176 or more")
+            raise OptionsError(f"crop is {self.crop}, and MS-SSIM's five scales need 176 or more")
         return self
 
     def _check_sizes(self) -> None:
@@ -119,16 +119,16 @@ class Options:
         kinds = get_type_hints(MODELS[self.model])
         for name, value in self.sizes.items():
             if name not in fields:
-                raise TrainingError(f"size {name!r} is not one of {self.model}: {', '.join(sorted(fields))}")
+                raise OptionsError(f"size {name!r} is not one of {self.model}: {', '.join(sorted(fields))}")
             if _check_word(f"size {name}", value, kinds[name]):
                 continue
             if kinds[name] is bool:
                 if value not in (0, 1):
-                    raise TrainingError(f"size {name} is {value!r}, and must be 0 or 1")
+                    raise OptionsError(f"size {name} is {value!r}, and must be 0 or 1")
                 continue
             least = 0 if fields[name] == 0 else 1  # the other sizes are counts
             if not isinstance(value, int) or value < least:
-                raise TrainingError(f"size {name} is {value!r}, and must be a whole number from {least}")
+                raise OptionsError(f"size {name} is {value!r}, and must be a whole number from {least}")
 
     def save(self, path: Path) -> None:
         """Write all, in one step: a full disk leaves what was there."""
@@ -153,12 +153,12 @@ class Options:
 
 
 def _check_word(name: str, value: object, kind: Any) -> bool:
-    """Whether ``kind`` is a Literal; a TrainingError if it is, and the value none of its words."""
+    """Whether ``kind`` is a Literal; an OptionsError if it is, and the value none of its words."""
     if get_origin(kind) is not Literal:
         return False
     words = get_args(kind)
     if value not in words:
-        raise TrainingError(f"{name} is {value!r}, and must be one of {', '.join(w or 'empty' for w in words)}")
+        raise OptionsError(f"{name} is {value!r}, and must be one of {', '.join(w or 'empty' for w in words)}")
     return True
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import torch
 
 from latens import lock
-from latens.errors import ExistsError, TrainingError, UsageError
+from latens.errors import ExistsError, OptionsError, TrainingError, UsageError
 from latens.train.engine import Engine
 from latens.train.options import Options, Precision, Storage
 from latens.train.parallel import Processes
@@ -40,7 +40,7 @@ def precision_named(name: str, device: torch.device) -> Precision:
     if name in ("float32", "bfloat16"):
         return name  # type: ignore[return-value]
     if name != "auto":
-        raise TrainingError(f"precision is {name!r}, and must be auto, float32 or bfloat16")
+        raise OptionsError(f"precision is {name!r}, and must be auto, float32 or bfloat16")
     if device.type == "cpu":  # oneDNN has kernels for these; elsewhere bfloat16 is converted back and forth
         probes = (getattr(torch.cpu, f"_is_{feature}_supported", None) for feature in ("avx512_bf16", "amx_tile"))
         native = any(probe is not None and probe() for probe in probes)
