@@ -43,6 +43,7 @@ from latens.train.observe import count_shipped
 from latens.train.options import Options
 from latens.train.prune import most_used, prune, usage
 from latens.train.restore import restore
+from latens.train.run import COUNTED_TILES
 from latens.train.tables import of_conditionals
 from latens.transforms import macs_per_pixel, parameters
 from latens.transforms.cost import scale_after
@@ -128,7 +129,7 @@ def ship_run(run: Path, tiles: torch.Tensor, held_out: list[np.ndarray], target:
 
 def counting_tiles(data: list[Path]) -> torch.Tensor:
     """uint8 (n, 512, 512, 3)."""
-    return Pictures.load(data, 512).some(400).tiles(512)
+    return Pictures.load(data, 512).some(COUNTED_TILES).tiles(512)
 
 
 def ship(runs: list[Path], data: list[Path], validate: list[Path], keep: bool) -> None:

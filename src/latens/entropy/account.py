@@ -31,15 +31,9 @@ class _Accounting(_Coding):
         return arrived
 
     def gaussian(
-        self,
-        y: np.ndarray | None,
-        prior: str,
-        parameters: Parameters,
-        inside: np.ndarray | None = None,
-        *,
-        adaptive: bool = False,
+        self, y: Any, prior: str, parameters: Parameters, inside: np.ndarray | None = None, **named: bool
     ) -> np.ndarray:
-        arrived = super().gaussian(y, prior, parameters, inside, adaptive=adaptive)
+        arrived = super().gaussian(y, prior, parameters, inside, **named)
         cost = np.zeros(arrived.shape)
         coded = np.broadcast_to(True if inside is None else inside, cost.shape)
         for at, part in zip(WHOLE if len(self._pass) == 1 else LATTICES, self._pass, strict=True):

@@ -16,6 +16,8 @@ from latens.train.noise import Trainable
 from latens.train.variable_rate import spread
 from latens.weights.package import Weights
 
+Counts = dict[str, dict[tuple[int, int], int]]  # by prior, of (table, symbol)
+
 FEWEST = 16  # tiles of a model of several levels
 BATCH = 16  # tiles played at once
 
@@ -79,7 +81,7 @@ class Counting(Encode):
         priors: Mapping[str, PriorTables],
         size: tuple[int, int],
         networks: Mapping[str, Callable[..., Any]],
-        counts: dict[str, dict[tuple[int, int], int]],
+        counts: Counts,
     ) -> None:
         super().__init__(None, priors, *size, networks)
         self.counts = counts
@@ -114,7 +116,7 @@ def observe(module: Trainable, tiles: Tensor) -> Iterator[Observer]:
 @torch.no_grad()
 def count(
     module: Trainable, tiles: Tensor, exact: Mapping[str, Callable[..., Any]], priors: Mapping[str, PriorTables]
-) -> dict[str, dict[tuple[int, int], int]]:
+) -> Counts:
     """How often each (table, symbol) of the conditional priors is coded in uint8 tiles (n, H, W, 3).
 
     The integer networks ``exact`` predict, as in a file; the others are the module's.
@@ -131,9 +133,7 @@ def count(
     return _counted(module.model, latents, (tiles.shape[1], tiles.shape[2]), {**others, **exact}, priors)
 
 
-def count_shipped(
-    weights: Weights, tiles: Tensor, priors: Mapping[str, PriorTables]
-) -> dict[str, dict[tuple[int, int], int]]:
+def count_shipped(weights: Weights, tiles: Tensor, priors: Mapping[str, PriorTables]) -> Counts:
     """`count`, of weights from a file."""
     model, gains = weights.model, weights.gains
     tiles = _enough(tiles, model.levels)
@@ -153,8 +153,8 @@ def _counted(
     size: tuple[int, int],
     networks: Mapping[str, Callable[..., Any]],
     priors: Mapping[str, PriorTables],
-) -> dict[str, dict[tuple[int, int], int]]:
-    counts: dict[str, dict[tuple[int, int], int]] = {}
+) -> Counts:
+    counts: Counts = {}
     for y in latents:
         model.code(y, Counting(priors, size, networks, counts))
     return counts

@@ -13,13 +13,12 @@ from latens.entropy.channels import Group, PriorTables, activity
 from latens.entropy.scales import gaussian_pmf, sigmas
 from latens.systems import Model
 from latens.train.density import PiecewiseLinearDensity
+from latens.train.observe import Counts
 
 PSEUDO_COUNT = 200.0  # symbols that the learned density is worth beside the counted ones
 CONTEXT_COUNT = 30.0  # symbols that a channel's table is worth beside those counted in one context
 SCALE_COUNT, OUTLIERS = 1000.0, 2.0**-10  # of the tables of scales: symbols that the Gaussian is worth
 FIRST_GROUP, GROUPS, CONTEXTS = 3, 24, 16  # groups grow geometrically: the first say most about the rest
-
-Counts = Mapping[str, Mapping[tuple[int, int], int]]  # by prior, of (table, symbol)
 
 
 def _counts(symbols: np.ndarray, first: int, size: int) -> np.ndarray:
