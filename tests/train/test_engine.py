@@ -4,6 +4,7 @@ import dataclasses
 import json
 import math
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -173,6 +174,18 @@ def test_a_run_extended_before_its_decay_is_the_longer_run(tmp_path: Path, optio
         run.resume(tmp_path / "short", QUIET, steps=5)
 
 
+@pytest.fixture
+def hangups() -> Iterator[None]:
+    """SIGHUP as a terminal gives it, whatever these tests were started with: nohup has it ignored."""
+    if not hasattr(signal, "SIGHUP"):
+        yield
+        return
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("hangups")
 @pytest.mark.parametrize("number", ENDINGS)
 def test_a_signal_ends_the_slice_after_its_step_with_a_checkpoint(
     tmp_path: Path, options: Options, number: int
