@@ -28,6 +28,7 @@ from latens.codec import find_weights
 from latens.coding import Decoder
 from latens.entropy.account import Account
 from latens.image import read_picture
+from latens.latents import decoded
 from latens.pixels import to_network
 from latens.weights.package import load
 
@@ -54,7 +55,7 @@ def costs(data: bytes, path: Path | None) -> np.ndarray:
     weights = find_weights(header, path)
     decoder = Decoder(weights.tables, payload)
     channel = Counting(decoder, weights.priors, header.height, header.width, weights.networks)
-    weights.model.code(None, channel)
+    decoded(weights, channel)
     return np.array([8 * len(payload), channel.spent().sum(), channel.symbols, channel.escapes])
 
 

@@ -26,7 +26,7 @@ from skimage import data
 
 from latens.codec import DEFAULT_MODEL
 from latens.image import read_picture
-from latens.latents import Analysed, synthesised
+from latens.latents import Analysed
 from latens.metrics import psnr
 from latens.runtime import choose
 from latens.stairs import steady
@@ -109,12 +109,12 @@ def draw_lines(pen: ImageDraw.ImageDraw) -> None:
 
 def ladder(pixels: np.ndarray, weights: Any, qualities: list[float]) -> list[Rung]:
     """What `latens.encode` and `latens.decode` give at each quality; the picture is analysed once."""
-    file = steady(Analysed.of(pixels, weights))
+    analysed = Analysed.of(pixels, weights)
+    file = steady(analysed)
     rungs = []
     for quality in qualities:
         coded = file(quality)
-        came = synthesised(coded.header, weights, coded.y_hat)
-        rungs.append(Rung(quality, len(coded.data), psnr(pixels, came)))
+        rungs.append(Rung(quality, len(coded.data), psnr(pixels, analysed.seen(coded))))
     return rungs
 
 

@@ -16,6 +16,7 @@ from latens.bitstream import Container, Header, Segment, Tile, pack, unpack
 from latens.codec import find_weights
 from latens.coding import Decoder, Encoder
 from latens.entropy.channels import Decode, Encode
+from latens.latents import decoded
 from latens.stairs import RUNGS
 
 
@@ -221,7 +222,7 @@ def test_the_size_is_what_the_tables_promise(photograph: np.ndarray, recording) 
     weights = find_weights(container.header, None)
     decoder = Decoder(weights.tables, container.tiles[0].payload)
     channel = recording(Decode)(decoder, weights.priors, 512, 512)
-    weights.model.code(None, channel)
+    decoded(weights, channel)
     symbols, index, bits = np.concatenate(channel.symbols), np.concatenate(channel.index), 0.0
     for number in np.unique(index):
         offset, masses = weights.tables.table(number)
@@ -250,7 +251,7 @@ def test_golden_files_decode_to_the_same_symbols_and_pixels_forever(path: Path, 
     weights = find_weights(header, own)
     decoder = Decoder(weights.tables, container.tiles[0].payload)
     channel = recording(Decode)(decoder, weights.priors, header.height, header.width, weights.networks)
-    weights.model.code(None, channel)
+    decoded(weights, channel)
     symbols = np.concatenate(channel.symbols).astype("<i4").tobytes()
     assert f"{zlib.crc32(symbols):08x}" == path.with_suffix(".crc").read_text().strip()
     came = latens.decode(path, weights=own, output="array")

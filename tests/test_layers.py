@@ -28,23 +28,29 @@ BELOW: dict[str, set[str]] = {
     "entropy": {"transforms", "coding"},
     "runtime": {"pixels", "transforms"},
     "systems": {"entropy", "transforms"},
-    "weights": {"whole", "runtime", "systems", "entropy", "transforms", "coding"},
+    "wiener": {"runtime", "entropy"},
+    "weights": {"whole", "wiener", "runtime", "systems", "entropy", "transforms", "coding"},
     "metadata": set(),
     "image": {"metadata", "bitstream"},
-    "latents": {"pixels", "weights", "entropy", "coding", "bitstream"},
-    "search": {"latents", "pixels", "entropy"},
+    "fitting": {"wiener", "coding"},
+    "latents": {"pixels", "wiener", "weights", "entropy", "coding", "bitstream"},
+    "search": {"fitting", "latents", "pixels", "entropy"},
     "stairs": {"search", "latents", "pixels"},
     # opening needs the header only and reaches for the codec when a file is to be decoded: one layer
     "opened": {"codec", "weights", "bitstream"},
     "codec": {
-        "opened", "stairs", "search", "latents", "image", "weights", "runtime", "entropy", "coding", "bitstream"
+        "opened", "stairs", "search", "latents", "wiener", "image", "weights", "runtime", "entropy", "coding",
+        "bitstream",
     },
     "targets": {"codec", "stairs", "search", "latents", "metrics", "image", "weights", "runtime"},
     "classic": set(),
     "metrics": {"pixels"},
     # the public face, and what rows say of weights and runtimes
     "evaluate": {"whole", "", "image", "classic", "metrics", "weights", "runtime", "lock"},
-    "train": {"whole", "weights", "systems", "entropy", "transforms", "coding", "lock"},
+    "train": {
+        "search", "fitting", "latents", "wiener", "whole", "weights", "systems", "entropy", "transforms", "coding",
+        "lock",
+    },
     "cli": {"whole", "", "metrics", "image", "runtime", "evaluate", "bitstream"},
     "__main__": {"cli"},
     "": {"codec", "opened", "targets", "weights"},  # the public face, latens/__init__.py

@@ -10,7 +10,7 @@ from skimage import data
 import latens
 from latens import search
 from latens.errors import UsageError
-from latens.latents import Analysed, restored, synthesised
+from latens.latents import Analysed, restored
 from latens.pixels import ROWS, difference
 from latens.weights.package import load
 from latens.weights.shelf import select
@@ -55,7 +55,7 @@ def test_the_lagrangian_is_that_of_the_decoded_file(analysed: dict[str, Analysed
     picture = analysed["face"]
     file = search.coded(picture, 30.0, 1)
     came = latens.decode(file.data, output="array")
-    assert np.array_equal(came, synthesised(file.header, picture.weights, file.y_hat))
+    assert np.array_equal(came, picture.seen(file))
     expected = 8 * len(file.data) + 0.01 * np.square(came - picture.pixels.astype(float)).sum() / 3
     assert search.lagrangian(file, picture, 0.01) == pytest.approx(expected, rel=1e-12)
 

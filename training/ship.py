@@ -38,6 +38,7 @@ from latens.systems import MODELS
 from latens.train import checkpoint
 from latens.train.data import Pictures, to_input
 from latens.train.export import COUNTED, export, graphs
+from latens.train.filters import directions
 from latens.train.noise import Trainable
 from latens.train.observe import count_shipped
 from latens.train.options import Options
@@ -55,6 +56,7 @@ from latens.weights.shelf import LADDER, TUNED, TUNES, RatePoint
 SHELF = Path(latens.__file__).parent / "weights"
 STORAGES = ("fitted", "float16")  # the smallest first
 UNUSED = 1e-5  # mean |symbol| of a latent that is dropped
+FILTERED = 48  # tiles, of which the directions of filters are found
 TOLERANCE = 0.001  # of the Lagrangian, for the smaller storage
 DISTORTION: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
     "mse": lambda a, b: float(((a.astype(float) - b) ** 2).mean()),
@@ -108,6 +110,8 @@ def ship_run(run: Path, tiles: torch.Tensor, held_out: list[np.ndarray], target:
             costs[storage] = lagrangian(path, held_out, options)
         chosen = next(storage for storage in STORAGES if costs[storage] < costs["float16"] * (1 + TOLERANCE))
         target.write_bytes(paths[chosen].read_bytes())
+    if module.model.filtered and options.metric == "mse":
+        with_filters(target, tiles)
     print(run, training, module.model, {k: round(v, 5) for k, v in costs.items()}, chosen, target.stat().st_size)
     networks = module.model.networks()
     latents = reduce(lambda scale, layer: scale_after(layer, scale), networks["g_a"], Fraction(1))
@@ -198,6 +202,13 @@ def recounted(path: Path, tiles: torch.Tensor) -> bytes:
     return pack(path, {**weights.card, "priors": priors}, {**weights.members, **as_members(arrays)})
 
 
+def with_filters(path: Path, tiles: torch.Tensor) -> bytes:
+    """Put directions of the pictures' own filters into an .ltm file, found with it; the new fingerprint."""
+    weights = load(path)
+    arrays = directions(weights, tiles[:: max(1, len(tiles) // FILTERED)].numpy())
+    return pack(path, weights.card, {**weights.members, **as_members(arrays)})
+
+
 def again(model: str, how: Callable[[Path, torch.Tensor], bytes], tiles: torch.Tensor, keep: bool) -> None:
     """`restored` or `recounted`, for a model's shipped weights; their Kodak figures are to be measured again."""
     path = SHELF / model / "card.json"
@@ -207,7 +218,11 @@ def again(model: str, how: Callable[[Path, torch.Tensor], bytes], tiles: torch.T
             card["retired"] = [*card.get("retired", []), *retired(path.parent, tune)]
     for point in card["points"]:
         target = SHELF / model / f"{point['name']}.ltm"
-        point["fingerprint"] = how(target, tiles).hex()
+        how(target, tiles)
+        weights = load(target)
+        if weights.model.filtered and weights.lmbda(50.0) is not None:
+            with_filters(target, tiles)
+        point["fingerprint"] = load(target).fingerprint.hex()
         print(target.name, point["bytes"], "->", target.stat().st_size)
         point["bytes"] = target.stat().st_size
     path.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -23,13 +23,14 @@ from latens.entropy.account import Account
 from latens.entropy.channels import Decode
 from latens.errors import ChecksumError, DriftError, FormatError, WeightsError
 from latens.image import MetadataWarning, PictureSource, check_size, left_behind, read_picture
-from latens.latents import Analysed, synthesised
+from latens.latents import Analysed, decoded, pictured, synthesised
 from latens.opened import Encoded
 from latens.runtime import DEFAULT, Runtime, choose
 from latens.search import check_effort
 from latens.stairs import steady
 from latens.weights.package import Weights, load
 from latens.weights.shelf import by_fingerprint, select
+from latens.wiener import Filter
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -125,8 +126,8 @@ def decode(
         UsageError: no such runtime or number of threads
         MissingExtraError: the runtime is not installed
     """
-    header, found, y_hat = _symbols(data, weights, max_pixels, Decode, choose(runtime, threads))[:3]
-    pixels = synthesised(header, found, y_hat)
+    header, found, y_hat, own, _ = _symbols(data, weights, max_pixels, Decode, choose(runtime, threads))
+    pixels = pictured(synthesised(header, found, y_hat), found, own)
     if output == "array":
         return pixels
     from PIL import Image
@@ -140,7 +141,7 @@ def bit_map(data: Encoded, *, weights: Name | None = None, max_pixels: int = MAX
     A position stands for 16 pixels a side, of ``latens`` and ``latens-fast`` for 32.
     Arguments and errors as `decode`. The sum is the length of the file but for its header and the last word.
     """
-    channel = _symbols(data, weights, max_pixels, Account)[3]
+    channel = _symbols(data, weights, max_pixels, Account)[-1]
     return channel.spent()
 
 
@@ -153,8 +154,8 @@ def _symbols(
     max_pixels: int,
     play: type[Played],
     runtime: Runtime = DEFAULT,
-) -> tuple[Header, Weights, np.ndarray, Played]:
-    """Everything of decoding up to the latents: (1, M, H/stride, W/stride), checked to be those encoded."""
+) -> tuple[Header, Weights, np.ndarray, Filter | None, Played]:
+    """Everything that a file says: latents (1, M, H/stride, W/stride) and filter, checked to be those encoded."""
     if not isinstance(data, bytes | bytearray | memoryview):
         with open(data, "rb") as stream:
             data = read_whole(stream)
@@ -172,13 +173,13 @@ def _symbols(
     decoder = Decoder(found.tables, tile.payload)
     channel = play(decoder, found.priors, header.height, header.width, found.networks)
     try:
-        y_hat = found.model.code(None, channel)
+        y_hat, own = decoded(found, channel)
         decoder.finish()
     except ChecksumError as error:  # of the symbols: the file's own checksums are right
         raise DriftError(f"the bytes are whole, but decode to other symbols than were encoded: {error}") from error
     if channel.check.value != tile.check:
         raise DriftError("the decoded symbols are not those that were encoded, though the bytes are whole")
-    return header, found, y_hat, channel
+    return header, found, y_hat, own, channel
 
 
 def find_weights(header: Header, path: Name | None, runtime: Runtime = DEFAULT) -> Weights:

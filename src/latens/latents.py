@@ -8,21 +8,28 @@ from typing import NamedTuple
 
 import numpy as np
 
+from latens import wiener
 from latens.bitstream import Container, Header, Tile, pack
 from latens.coding import Encoder
-from latens.entropy.channels import Encode
+from latens.entropy.channels import Decode, Encode
 from latens.entropy.recall import Recalling
 from latens.errors import WeightsError
 from latens.pixels import to_network, to_pixels
 from latens.weights.package import Weights
+from latens.wiener import Filter
+
+LATENTS = "y"  # the prior of them, in every model that has filters
+MOST = 1 << 23  # samples of a picture that are kept, in case that they are asked for again: 32 MiB
 
 
 class Coded(NamedTuple):
-    """A file, and the latents that it brings a decoder."""
+    """A file, and what it brings a decoder: latents, and perhaps the picture's own filter."""
 
     data: bytes
     header: Header
     y_hat: np.ndarray
+    channel: Encode  # as it was after the latents
+    filter: Filter | None = None
 
 
 @dataclass(frozen=True)
@@ -55,21 +62,50 @@ class Analysed:
         return self.y if gains is None or header.quality is None else gains.scaled(self.y, header.quality)
 
     def coded(self, header: Header, y: np.ndarray, play: type[Encode] = Encode) -> Coded:
-        """The file that a channel makes of latents ``y``, in the form that it takes."""
+        """The file that a channel makes of latents ``y``, in the form that it takes; without a filter."""
         weights = self.weights
-        encoder = Encoder(weights.tables)
-        channel = play(encoder, weights.priors, header.height, header.width, self.networks)
+        channel = play(Encoder(weights.tables), weights.priors, header.height, header.width, self.networks)
         y_hat = weights.model.code(y, channel)
-        tile = Tile(encoder.finish(), channel.check.value)
-        return Coded(pack(Container(header, (), (tile,))), header, y_hat)
+        return self._packed(Coded(b"", header, y_hat, channel))
+
+    def filtered(self, file: Coded, found: Filter) -> Coded:
+        """The same file with a filter."""
+        return self._packed(file._replace(filter=found))
+
+    def _packed(self, file: Coded) -> Coded:
+        """With the bytes that say the rest."""
+        channel = file.channel.branched()
+        if self.weights.filters is not None:
+            wiener.send(file.filter, self.weights.filters, LATENTS, channel)
+        tile = Tile(channel.coder.finish(), channel.check.value)
+        return file._replace(data=pack(Container(file.header, (), (tile,))))
+
+    def synthesised(self, file: Coded) -> np.ndarray:
+        """What g_s makes of a file's latents, float32 (3, H, W); of the file before, not asked again."""
+        if self._last.get("y_hat") is not file.y_hat:
+            x = synthesised(file.header, self.weights, file.y_hat)
+            if x.size > MOST:
+                return x
+            self._last.update(y_hat=file.y_hat, x=x)
+        return self._last["x"]
+
+    @cached_property
+    def _last(self) -> dict[str, np.ndarray]:
+        return {}
 
     def seen(self, file: Coded) -> np.ndarray:
         """The picture that a file brings a decoder, uint8 (H, W, 3)."""
-        return synthesised(file.header, self.weights, file.y_hat)
+        return pictured(self.synthesised(file), self.weights, file.filter)
+
+
+def decoded(weights: Weights, channel: Decode) -> tuple[np.ndarray, Filter | None]:
+    """What a payload holds: latents, (1, M, H/stride, W/stride), and the picture's own filter."""
+    y_hat = weights.model.code(None, channel)
+    return y_hat, None if weights.filters is None else wiener.receive(weights.filters, LATENTS, channel)
 
 
 def synthesised(header: Header, weights: Weights, y_hat: np.ndarray) -> np.ndarray:
-    """uint8 (H, W, 3) from decoded latents.
+    """What g_s makes of decoded latents, float32 (3, H, W): 0..1, but for what overshoots.
 
     Raises:
         WeightsError: the synthesis makes no picture of them, or one of no numbers
@@ -78,7 +114,14 @@ def synthesised(header: Header, weights: Weights, y_hat: np.ndarray) -> np.ndarr
     sides = tuple(side * weights.model.stride for side in y_hat.shape[2:])
     if x.shape != (1, 3, *sides) or not np.isfinite(x.max() - x.min()):
         raise WeightsError(f"the synthesis of {weights.source} makes no picture of {sides[1]} x {sides[0]} pixels")
-    return np.ascontiguousarray(to_pixels(x)[: header.height, : header.width])
+    return x[0, :, : header.height, : header.width]
+
+
+def pictured(x: np.ndarray, weights: Weights, found: Filter | None) -> np.ndarray:
+    """uint8 (H, W, 3) of what g_s has made, float32 (3, H, W), and of the picture's own filter."""
+    if found is None or weights.filters is None:
+        return np.ascontiguousarray(to_pixels(x[None].copy()))
+    return wiener.filtered(x, weights.filters.taps(found), weights.runtime.threads)
 
 
 def restored(header: Header, weights: Weights, y_hat: np.ndarray) -> np.ndarray:

@@ -19,13 +19,15 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import count, islice
 from numbers import Integral
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
 
 from latens.entropy.weighing import Weigh, weighed
 from latens.errors import UsageError
-from latens.latents import Analysed, Coded, restored
+from latens.fitting import fitted, normal
+from latens.latents import LATENTS, Analysed, Coded, restored
 from latens.pixels import difference
 
 MOST_EFFORT = 9
@@ -64,15 +66,40 @@ def climbed(
     header = analysed.header(quality)
     y = analysed.scaled(header)
     rounded = analysed.coded(header, y)
-    lmbda = analysed.weights.lmbda(header.quality)
+    weights = analysed.weights
+    lmbda = weights.lmbda(header.quality)
     descent, taken = None if lmbda is None else _descent(analysed, rounded, y, lmbda), 0
+    first = MOST_EFFORT + 1 if weights.filters is None else weights.model.effort
+    best: tuple[float, Coded] | None = None
     for effort in efforts:
-        if descent is None or effort == 0:
+        if descent is None or lmbda is None or effort == 0:
             yield rounded
             continue
-        (step,) = deque(islice(descent, STEPS[effort - 1] - taken), maxlen=1)
-        taken = STEPS[effort - 1]
-        yield step.settled()
+        for rung in range(min(first, effort), effort + 1):
+            if STEPS[rung - 1] <= taken:
+                continue
+            (step,) = deque(islice(descent, STEPS[rung - 1] - taken), maxlen=1)
+            taken = STEPS[rung - 1]
+            if effort < first:
+                yield step.settled()
+            else:
+                found = filtered(analysed, step.settled(), lmbda)
+                best = found if best is None else min(best, found, key=itemgetter(0))
+        if best is not None:
+            yield best[1]
+
+
+def filtered(analysed: Analysed, file: Coded, lmbda: float) -> tuple[float, Coded]:
+    """The file with a filter of the picture's own, if one pays; its Lagrangian comes first."""
+    weights = analysed.weights
+    assert weights.filters is not None
+    plain = lagrangian(file, analysed, lmbda), file
+    equations = normal(analysed.synthesised(file), analysed.pixels, weights.runtime.threads)
+    found = fitted(equations, weights.filters, weights.tables, weights.priors[LATENTS].first, lmbda / 3)
+    if found is None:
+        return plain
+    better = analysed.filtered(file, found)
+    return min(plain, (lagrangian(better, analysed, lmbda), better), key=itemgetter(0))
 
 
 class _Step(NamedTuple):

@@ -22,6 +22,7 @@ from latens.bitstream import unpack
 from latens.codec import find_weights
 from latens.coding import Decoder
 from latens.entropy.channels import Decode
+from latens.latents import decoded
 from latens.weights.shelf import ModelInfo, RatePoint, shipped
 
 HERE = Path(__file__).parent
@@ -77,7 +78,7 @@ def symbols_crc(path: Path, weights: Path | None) -> str:
     found = find_weights(header, weights)
     decoder = Decoder(found.tables, container.tiles[0].payload)
     channel = Recording(decoder, found.priors, header.height, header.width, found.networks)
-    found.model.code(None, channel)
+    decoded(found, channel)
     return f"{channel.crc:08x}"
 
 

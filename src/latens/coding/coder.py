@@ -7,6 +7,8 @@ The order, the escapes and the range coder are specified in docs/format.md, sect
 depend on the calls' contents and order alone, not on machine, threads or batch.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 
 import constriction
@@ -50,6 +52,12 @@ class Encoder:
         at = groups.escapes(coded)
         if at.size:
             push_escapes(self.coder, symbols[at].astype(np.int64), *groups.edges(at))
+
+    def branched(self) -> Encoder:
+        """Another one that has been given the same, and goes on by itself."""
+        other = Encoder(self.tables)
+        other.coder = self.coder.clone()
+        return other
 
     def finish(self) -> bytes:
         """The payload: little-endian words on every machine, without zero bytes at the end."""

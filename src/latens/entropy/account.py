@@ -58,6 +58,11 @@ class _Accounting(_Coding):
         self._enter(cost)
         return arrived
 
+    def listed(self, symbols: np.ndarray | None, prior: str, scale: np.ndarray) -> np.ndarray:
+        arrived = super().listed(symbols, prior, scale)
+        self._enter(np.concatenate(self._pass).sum().reshape(1, 1, 1, 1))
+        return arrived
+
     def _enter(self, cost: np.ndarray) -> None:
         """Close the account of a call: ``cost`` (1, C, rows, columns)."""
         self._maps.append(cost[0].sum(0))

@@ -13,7 +13,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from copy import copy
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 import numpy as np
 
@@ -224,6 +225,10 @@ class _Coding:
     def joined(self, parts: Sequence[np.ndarray]) -> np.ndarray:
         return np.concatenate(parts, 1)
 
+    def listed(self, symbols: np.ndarray | None, prior: str, scale: np.ndarray) -> np.ndarray:
+        """Symbols (n,) int32 that stand nowhere in the picture, under scales (n,) of a conditional prior."""
+        return self._exchange(symbols, scale + self.priors[prior].first)
+
     def scan(
         self,
         y: np.ndarray | None,
@@ -245,6 +250,12 @@ class Encode(_Coding):
     """Rounds the latents and pushes the symbols to an encoder."""
 
     coder: Encoder
+
+    def branched(self) -> Self:
+        """One that goes on from here by itself."""
+        other = copy(self)
+        other.coder, other.check = self.coder.branched(), copy(self.check)
+        return other
 
     def _exchange(self, symbols: np.ndarray | None, index: np.ndarray) -> np.ndarray:
         assert symbols is not None

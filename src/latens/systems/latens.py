@@ -68,6 +68,7 @@ class Latens(Model):
     stride: ClassVar[int] = LATENT
     effort: ClassVar[int] = 2
     adaptive: ClassVar[bool] = True
+    filtered: ClassVar[bool] = True
 
     C: int = 128
     n: int = 6

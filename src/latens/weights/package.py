@@ -39,6 +39,7 @@ from latens.transforms.gains import Gains, lambda_of, level_of
 from latens.transforms.onnx_weights import from_onnx
 from latens.weights.check import check_card, check_priors, check_tables
 from latens.whole import replacing
+from latens.wiener import FILTERS, Basis
 
 if TYPE_CHECKING:
     from latens.runtime.derivative import SquaredError
@@ -142,6 +143,17 @@ class Weights:
     def g_s(self) -> PixelNetwork:
         """Synthesis, the way back."""
         return self._pixel_network("g_s")
+
+    @cached_property
+    def filters(self) -> Basis | None:
+        """Of the pictures' own filters; None for weights without. WeightsError: arrays that can be none."""
+        if not (self.model.filtered and any(f"{name}.npy" in self.members for name in FILTERS)):
+            return None
+        self._need(f"{name}.npy" for name in FILTERS)
+        try:
+            return Basis.of(*map(self._array, FILTERS))
+        except ValueError as error:
+            raise WeightsError(f"{self.source}: {error}") from error
 
     def _pixel_network(self, name: str) -> PixelNetwork:
         return pixel_network(self.model.networks()[name], self.graph(name), self.runtime)

@@ -1,0 +1,215 @@
+"""The picture's own filter: a few numbers in the file, by which a decoder corrects what g_s has made.
+
+A synthesis is right on the average of its training pictures. How the errors of this picture go together with what
+is seen around them, its encoder can tell, and a least squares fit (Wiener's; `latens.fitting`) takes some of them
+away, as the adaptive loop filter of VVC does. Of a pixel p are seen `FEATURES` numbers f(p): its colours and their
+products; the 5x5 pixels around it, in pairs of opposite ones; and what is not linear in them: differences of luma,
+large ones held down, products of opposite ones, and differences of colour where there is none of luma::
+
+    x_hat(p) = g_s(y_hat)(p) + taps^T f(p),    taps = delta(step) * sum over k < n of q_k v_k
+
+The v_k come with the weights (`Basis`): directions of taps, first those in which pictures differ most.
+n, the step and the integers q_k are the last passes of a payload, under the tables of scales of the latents.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from latens.entropy.channels import Decode, Encode
+from latens.entropy.scales import COUNT, STEP, position
+from latens.errors import FormatError
+from latens.runtime.cores import cores
+
+# Of R, G and B: a luma, and two differences of colour.
+PLANES = np.array([[0.299, 0.587, 0.114], [-0.169, -0.331, 0.5], [0.5, -0.419, -0.081]], np.float32)
+MIDDLE = np.array([128, 0, 0], np.float32)
+REACH = 2
+PAIRS = tuple((row, column) for row in range(3) for column in range(-2, 3) if (row, column) > (0, 0))
+NEAR = tuple((row, column) for row, column in PAIRS if row < 2 and abs(column) < 2)
+FEATURES = 1 + 3 + 6 + 3 * len(PAIRS) + len(PAIRS) + len(NEAR) + 2 * len(NEAR)
+SOFT, EDGE = 8.0, 16.0  # differences of luma that count half; from which on it is another object
+FILTERS = ("filters.vectors", "filters.scales")  # in an .ltm file
+MOST = 128  # vectors of a basis
+MOST_STEP, MOST_SYMBOL = 127, 2**15 - 1
+NUMBER = round(position(32.0))  # the scale of n and of the step
+PIXELS = 1 << 15  # of a strip
+
+
+class Filter(NamedTuple):
+    """What a file says: ``step``, and the q_k as ``symbols`` (n,) int32, n >= 1."""
+
+    step: int
+    symbols: np.ndarray
+
+
+@dataclass(frozen=True)
+class Basis:
+    """``vectors`` (K, FEATURES, 3), for R, G and B in 0..255; ``scales`` (K,), of the symbols at step 0."""
+
+    vectors: np.ndarray
+    scales: np.ndarray
+
+    @classmethod
+    def of(cls, vectors: np.ndarray, scales: np.ndarray) -> Basis:
+        """From the arrays of an .ltm file, `FILTERS`: (K, FEATURES, 3) float16 and (K,) int16, 1 <= K <= `MOST`.
+
+        Raises:
+            ValueError: other shapes or types, or values that are no numbers
+        """
+        count = len(vectors) if vectors.ndim else 0
+        if vectors.shape != (count, FEATURES, 3) or vectors.dtype != np.float16 or not 1 <= count <= MOST:
+            found = f"{vectors.shape} {vectors.dtype}"
+            raise ValueError(f"the filters are {found}, and must be (1 to {MOST}, {FEATURES}, 3) float16")
+        if scales.shape != (count,) or scales.dtype != np.int16:
+            found = f"{scales.shape} {scales.dtype}"
+            raise ValueError(f"the scales of the filters are {found}, and must be ({count},) int16")
+        if not np.isfinite(vectors).all():
+            raise ValueError("the filters have values that are no numbers")
+        return cls(vectors.astype(np.float64), scales.astype(np.int64))
+
+    def at(self, step: int, count: int) -> np.ndarray:
+        """The scales (count,) of the first symbols, as positions in the table of scales."""
+        return np.asarray(np.clip(self.scales[:count] - step, 0, COUNT - 1))
+
+    def taps(self, found: Filter) -> np.ndarray:
+        """float32 (FEATURES, 3)."""
+        symbols = found.symbols * delta(found.step)
+        return np.asarray(np.tensordot(symbols, self.vectors[: len(symbols)], 1), np.float32)
+
+
+def delta(step: int) -> float:
+    """What a symbol's unit stands for: the table's scales grow as much in ``step`` places."""
+    return float(np.exp(STEP * step))
+
+
+def send(found: Filter | None, basis: Basis, prior: str, channel: Encode) -> None:
+    """A filter, or none, as the next symbols of a channel, under the scales of a conditional prior."""
+    _one(channel, prior, 0 if found is None else len(found.symbols))
+    if found is not None:
+        _one(channel, prior, found.step)
+        channel.listed(found.symbols, prior, basis.at(found.step, len(found.symbols)))
+
+
+def receive(basis: Basis, prior: str, channel: Decode) -> Filter | None:
+    """What was sent.
+
+    Raises:
+        FormatError: no filter that an encoder writes
+    """
+    count = _one(channel, prior)
+    if not 0 <= count <= len(basis.scales):
+        raise FormatError(f"the picture's filter has {count} numbers, and must have 0 to {len(basis.scales)}")
+    if count == 0:
+        return None
+    step = _one(channel, prior)
+    if abs(step) > MOST_STEP:
+        raise FormatError(f"the step of the picture's filter is {step}, and must be {-MOST_STEP} to {MOST_STEP}")
+    symbols = channel.listed(None, prior, basis.at(step, count))
+    most = max(int(symbols.max()), -int(symbols.min()))
+    if most > MOST_SYMBOL:
+        raise FormatError(f"the picture's filter has a number of size {most}, and may have {MOST_SYMBOL}")
+    return Filter(step, symbols)
+
+
+def _one(channel: Encode | Decode, prior: str, value: int | None = None) -> int:
+    symbol = None if value is None else np.array([value], np.int32)
+    return int(channel.listed(symbol, prior, np.array([NUMBER]))[0])
+
+
+def features(planes: np.ndarray) -> np.ndarray:
+    """float32 (FEATURES, h, w) of `PLANES` (3, h + 2 REACH, w + 2 REACH) of a picture; listed in docs/format.md."""
+    height, width = (side - 2 * REACH for side in planes.shape[1:])
+    out = np.empty((FEATURES, height, width), np.float32)
+    slots = iter(out)
+    room, more = (np.empty((height, width), np.float32) for _ in range(2))
+
+    def at(plane: np.ndarray, row: int, column: int) -> np.ndarray:
+        return plane[REACH + row : REACH + row + height, REACH + column : REACH + column + width]
+
+    centres = [at(plane, 0, 0) for plane in planes]
+    luma, *colours = planes
+    next(slots)[:] = 1
+    for plane in centres:
+        next(slots)[:] = plane
+    for k, plane in enumerate(centres):
+        for other in centres[k:]:
+            slot = np.multiply(plane, other, out=next(slots))
+            slot *= np.float32(1 / 128)
+    for plane, centre in zip(planes, centres, strict=True):
+        twice = centre + centre
+        for row, column in PAIRS:
+            slot = np.add(at(plane, row, column), at(plane, -row, -column), out=next(slots))
+            slot -= twice
+    for row, column in PAIRS:
+        slot = _held(np.subtract(at(luma, row, column), centres[0], out=next(slots)), room)
+        slot += _held(np.subtract(at(luma, -row, -column), centres[0], out=more), room)
+    for row, column in NEAR:
+        one = at(luma, row, column) - centres[0]
+        other = at(luma, -row, -column) - centres[0]
+        slot = np.multiply(one, other, out=next(slots))
+        slot /= np.float32(SOFT) + np.abs(one, out=one) + np.abs(other, out=other)
+    gates = {pair: _gate(at(luma, *pair), centres[0]) for near in NEAR for pair in (near, (-near[0], -near[1]))}
+    for plane, centre in zip(colours, centres[1:], strict=True):
+        for row, column in NEAR:
+            slot = np.subtract(at(plane, row, column), centre, out=next(slots))
+            slot *= gates[row, column]
+            np.subtract(at(plane, -row, -column), centre, out=more)
+            more *= gates[-row, -column]
+            slot += more
+    return out
+
+
+def _held(difference: np.ndarray, room: np.ndarray) -> np.ndarray:
+    """d / (1 + |d| / SOFT), in place."""
+    np.abs(difference, out=room)
+    room *= np.float32(1 / SOFT)
+    room += np.float32(1)
+    difference /= room
+    return difference
+
+
+def _gate(there: np.ndarray, here: np.ndarray) -> np.ndarray:
+    """max(0, 1 - |difference of luma| / EDGE)."""
+    gate = np.abs(there - here)
+    gate *= np.float32(-1 / EDGE)
+    gate += np.float32(1)
+    return np.asarray(np.maximum(gate, 0, out=gate))
+
+
+def over(x: np.ndarray, use: Callable[[slice, np.ndarray], Any], threads: int = 0) -> Iterator[Any]:
+    """What ``use`` makes of rows of a picture and their features (FEATURES, rows x W), from the top down.
+
+    x: float32 (3, H, W), 0..1. Strips are computed side by side by as many threads, 0 for one a core.
+    """
+    height, width = x.shape[1:]
+    rows = max(1, PIXELS // width)
+
+    def strip(top: int) -> Any:
+        bottom = min(height, top + rows)
+        above, below = max(0, top - REACH), min(height, bottom + REACH)
+        planes = np.tensordot(PLANES, x[:, above:below] * np.float32(255), 1) - MIDDLE[:, None, None]
+        missing = (REACH - (top - above), REACH - (below - bottom))
+        planes = np.pad(planes, ((0, 0), missing, (REACH, REACH)), mode="edge")
+        return use(slice(top, bottom), features(planes).reshape(FEATURES, -1))
+
+    with ThreadPoolExecutor(threads or cores()) as pool:
+        yield from pool.map(strip, range(0, height, rows))
+
+
+def filtered(x: np.ndarray, taps: np.ndarray, threads: int = 0) -> np.ndarray:
+    """uint8 (H, W, 3) of what g_s has made, float32 (3, H, W), and taps (FEATURES, 3)."""
+    pixels = np.empty((*x.shape[1:], 3), np.uint8)
+
+    def corrected(rows: slice, found: np.ndarray) -> None:
+        part = x[:, rows] * np.float32(255) + (taps.T @ found).reshape(3, -1, x.shape[2])
+        pixels[rows] = np.rint(np.clip(part, 0, 255, out=part), out=part).astype(np.uint8).transpose(1, 2, 0)
+
+    deque(over(x, corrected, threads), maxlen=0)
+    return pixels
