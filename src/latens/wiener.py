@@ -124,7 +124,7 @@ def _one(channel: Encode | Decode, prior: str, value: int | None = None) -> int:
 
 
 def features(planes: np.ndarray) -> np.ndarray:
-    """float32 (FEATURES, h, w) of `PLANES` (3, h + 2 REACH, w + 2 REACH) of a picture; listed in docs/format.md."""
+    """float32 (FEATURES, h, w) of `PLANES` (3, h + 4, w + 4) of a picture; docs/format.md lists them."""
     height, width = (side - 2 * REACH for side in planes.shape[1:])
     out = np.empty((FEATURES, height, width), np.float32)
     slots = iter(out)
