@@ -75,7 +75,7 @@ def defined(coded: np.ndarray, expected: np.ndarray, channel: int, row: int, col
     """The correction by the module's docstring, in float64; coded and expected are (C, H, W) in units of 1."""
 
     def ratio(one: float, other: float) -> float:
-        return (one + 2) / (other + 2)
+        return (one + 4) / (other + 4)
 
     around = []
     for plane in (coded[channel], expected[channel]):
@@ -89,7 +89,7 @@ def defined(coded: np.ndarray, expected: np.ndarray, channel: int, row: int, col
         )
         around.append((inner[row + 3 : row + 6, column + 3 : column + 6].sum(), wide, plane.sum()))
     near, far, whole = (ratio(*pair) for pair in zip(*around, strict=True))
-    return round(max(-4, min(4, 2 / 3 * math.log2(near * far * whole))))
+    return round(max(-4, min(4, 2 / 3 * math.log2(near * far) + math.log2(whole))))
 
 
 @pytest.mark.parametrize(("rows", "columns"), SIZES)

@@ -5,13 +5,14 @@ picture, and around here, a decoder sees as it goes. Both sides sum up magnitude
 scales led to expect, over the 3x3 places around a latent, the 5x5 (those of the 3x3 around each), and the plane::
 
     r = (coded + PRIOR) / (expected + PRIOR)
-    position' = position + round(2/3 log2(r_3x3 r_5x5 r_plane))        in the table of scales
+    position' = position + round(2/3 log2(r_3x3 r_5x5) + log2(r_plane))        in the table of scales
 
 Latents of one call are independent given their scales, so they may be coded in any order: the first call, which
 has nothing to learn from, is coded in four lattices, of which the later ones learn from those before.
 
-Magnitudes are whole multiples of 2^-6 and their sums exact in float32, quotients and products are rounded as
-IEEE 754 says: every machine finds the same positions.
+Magnitudes are whole multiples of 2^-6 and their sums exact in float32, quotients, products and square roots are
+rounded as IEEE 754 says, and r_3x3 r_5x5 r_plane^(3/2) is compared with `EDGES` in place of a logarithm, for a
+correction of 4 at most: every machine finds the same positions.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from latens.entropy.scales import COUNT
 
 ONE = 64  # a magnitude of 1
 LARGEST = 255 * ONE  # that is seen: 81 of them, four times, are below 2^24
-PRIOR = np.float32(2 * ONE)  # of magnitudes that came as expected, in every sum
+PRIOR = np.float32(4 * ONE)  # of magnitudes that came as expected, in every sum
 EDGES = np.array(  # 2^(3/2 (j - 1/2)), from where the correction is at least j, for j from -3 to 4
     [0.026278, 0.074325, 0.210224, 0.594604, 1.681793, 4.756828, 13.454343, 38.054628], np.float32
 )
@@ -77,7 +78,8 @@ class Adaptive:
         rows, columns, _, channels = self.sums.shape
         found, step = self.scale[at].copy(), at[0].step or 1
         if self.whole.any():
-            of_plane = _ratio(self.whole.astype(np.float32))
+            of_plane = _ratio(self.whole.astype(np.float32))  # (C,)
+            of_plane *= np.sqrt(of_plane)
             strip = max(2, MOST // (columns * channels) // 2 * 2)  # even: lattices begin alike in each
             for first in range(0, rows, strip):
                 above = max(0, first - 2)
