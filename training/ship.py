@@ -56,7 +56,7 @@ from latens.weights.shelf import LADDER, TUNED, TUNES, RatePoint
 SHELF = Path(latens.__file__).parent / "weights"
 STORAGES = ("fitted", "float16")  # the smallest first
 UNUSED = 1e-5  # mean |symbol| of a latent that is dropped
-FILTERED = 48  # tiles, of which the directions of filters are found
+FILTERED = 72  # tiles, of which the directions of filters are found
 TOLERANCE = 0.001  # of the Lagrangian, for the smaller storage
 DISTORTION: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
     "mse": lambda a, b: float(((a.astype(float) - b) ** 2).mean()),

@@ -18,7 +18,7 @@ from latens.coding import Tables
 from latens.coding.cost import bits
 from latens.wiener import FEATURES, MOST_STEP, MOST_SYMBOL, NUMBER, Basis, Filter, delta, over
 
-LENGTHS = (12, 24, 48, 96, 128)  # numbers of a filter; the last ones of them may turn out not to pay
+LENGTHS = (12, 24, 48, 96, 160)  # numbers of a filter; the last ones of them may turn out not to pay
 STEPS = (-3, 0, 3)  # around the step that theory asks for
 COARSER = 1.5  # than half of that of a uniform quantiser at high rate: most numbers are small
 SWEEPS = 2  # over the numbers, each of which is chosen given the others
