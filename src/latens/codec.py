@@ -3,7 +3,7 @@
 ::
 
     picture --(image)--> x --g_a--> y --(model.code over Encode, search)--> bytes --(bitstream)--> .ltn
-    picture <--(image)-- x_hat <--g_s-- y_hat <--(model.code over Decode)-- bytes <--(bitstream)-- .ltn
+    picture <--(image)-- x_hat <--(g_s, wiener)-- y_hat <--(model.code over Decode)-- bytes <--(bitstream)-- .ltn
 """
 
 from __future__ import annotations

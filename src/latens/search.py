@@ -9,6 +9,8 @@ times the pixels). Every effort tries what those below it try and keeps the best
     0        latents are rounded
     1 to 9   and `STEPS` steps, 1 to 32, are taken from there against the error's derivative (`_descent`), symbols
              being chosen by their bits and their distance from where it leads (`latens.entropy.weighing`)
+    default  of the model, to 9: and every rung of the ladder from there to the effort is fitted a filter of the
+             picture's own (`latens.fitting`), where weights have directions of them; the best file is kept
 
 All of it needs NumPy, ONNX Runtime and the networks, not PyTorch.
 """

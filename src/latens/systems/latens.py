@@ -22,6 +22,7 @@ then a plain convolutional network over the channels before it, exact in integer
     (mu_k, sigma_k) = psi_k + refine_k(psi_k, y_hat_0, ..., y_hat_(k-1)),      psi = h_s(z_tilde)
 
 Scales are corrected as the passes go by what has been coded (`latens.entropy.adaptive`); training does not know.
+Nor does it know of the filter that a file may bring for what g_s makes of its picture (`latens.wiener`).
 
 Pictures are padded to multiples of 16. Where the latents' rows or columns are odd in number, the last squares
 lack some: those are not coded, are what is predicted for the passes after, and nothing for g_s.

@@ -8,10 +8,12 @@
     h_a.onnx                     the hyper-analysis, of models that have one: the encoder's affair alone
     h_s.entry.npy h_s.0.weight.npy h_s.0.rule.npy ...  networks that must be exact: `latens.entropy.integer`
     offsets.npy sizes.npy masses.npy    the tables of `latens.coding.Tables`
+    filters.vectors.npy filters.scales.npy  of weights whose pictures have filters of their own: `latens.wiener`
 
 The *fingerprint* is the first 4 bytes of the SHA-256 over what decoding depends on: model, sizes, priors,
-tables, g_s, the inverse gains and the exact networks. A better encoder (g_a, h_a, gain) for the same decoder
-keeps it, and old files stay readable. *Retired* weights, whose card says so, have no encoder: no g_a and no h_a.
+tables, g_s, the inverse gains, the exact networks and the filters. A better encoder (g_a, h_a, gain) for the
+same decoder keeps it, and old files stay readable. *Retired* weights, whose card says so, have no encoder: no
+g_a and no h_a.
 """
 
 from __future__ import annotations
