@@ -52,11 +52,12 @@ from latens.transforms.gains import lambda_of, level_of
 from latens.weights.package import as_members, load, pack
 from latens.weights.package import retire as put_away
 from latens.weights.shelf import LADDER, TUNED, TUNES, RatePoint
+from latens.wiener import FILTERS
 
 SHELF = Path(latens.__file__).parent / "weights"
 STORAGES = ("fitted", "float16")  # the smallest first
 UNUSED = 1e-5  # mean |symbol| of a latent that is dropped
-FILTERED = 72  # tiles, of which the directions of filters are found
+FILTERED = 72  # tiles at least, of which the directions of filters are found
 TOLERANCE = 0.001  # of the Lagrangian, for the smaller storage
 DISTORTION: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
     "mse": lambda a, b: float(((a.astype(float) - b) ** 2).mean()),
@@ -110,8 +111,7 @@ def ship_run(run: Path, tiles: torch.Tensor, held_out: list[np.ndarray], target:
             costs[storage] = lagrangian(path, held_out, options)
         chosen = next(storage for storage in STORAGES if costs[storage] < costs["float16"] * (1 + TOLERANCE))
         target.write_bytes(paths[chosen].read_bytes())
-    if module.model.filtered and options.metric == "mse":
-        with_filters(target, tiles)
+    with_filters(target, tiles)
     print(run, training, module.model, {k: round(v, 5) for k, v in costs.items()}, chosen, target.stat().st_size)
     networks = module.model.networks()
     latents = reduce(lambda scale, layer: scale_after(layer, scale), networks["g_a"], Fraction(1))
@@ -199,14 +199,19 @@ def recounted(path: Path, tiles: torch.Tensor) -> bytes:
     tables = dict(enumerate(map(weights.tables.table, range(len(weights.tables)))))
     first = min(priors[name].first for name in weights.model.conditional())
     arrays = Tables.stack((tables | dict(enumerate(found, first))).values()).to_arrays()
-    return pack(path, {**weights.card, "priors": priors}, {**weights.members, **as_members(arrays)})
+    pack(path, {**weights.card, "priors": priors}, {**weights.members, **as_members(arrays)})
+    return with_filters(path, tiles)
 
 
 def with_filters(path: Path, tiles: torch.Tensor) -> bytes:
-    """Put directions of the pictures' own filters into an .ltm file, found with it; the new fingerprint."""
+    """Put directions of the pictures' own filters into an .ltm file that may have them; the new fingerprint."""
     weights = load(path)
-    arrays = directions(weights, tiles[:: max(1, len(tiles) // FILTERED)].numpy())
-    return pack(path, weights.card, {**weights.members, **as_members(arrays)})
+    if not weights.model.filtered or weights.lmbda(50.0) is None:
+        return weights.fingerprint
+    pack(path, weights.card, {name: data for name, data in weights.members.items() if name[:-4] not in FILTERS})
+    plain = load(path)
+    arrays = directions(plain, tiles[:: max(1, len(tiles) // FILTERED)].numpy())
+    return pack(path, plain.card, {**plain.members, **as_members(arrays)})
 
 
 def again(model: str, how: Callable[[Path, torch.Tensor], bytes], tiles: torch.Tensor, keep: bool) -> None:
@@ -218,11 +223,7 @@ def again(model: str, how: Callable[[Path, torch.Tensor], bytes], tiles: torch.T
             card["retired"] = [*card.get("retired", []), *retired(path.parent, tune)]
     for point in card["points"]:
         target = SHELF / model / f"{point['name']}.ltm"
-        how(target, tiles)
-        weights = load(target)
-        if weights.model.filtered and weights.lmbda(50.0) is not None:
-            with_filters(target, tiles)
-        point["fingerprint"] = load(target).fingerprint.hex()
+        point["fingerprint"] = how(target, tiles).hex()
         print(target.name, point["bytes"], "->", target.stat().st_size)
         point["bytes"] = target.stat().st_size
     path.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -16,11 +16,11 @@ import numpy as np
 
 from latens.coding import Tables
 from latens.coding.cost import bits
-from latens.wiener import FEATURES, MOST_STEP, MOST_SYMBOL, NUMBER, Basis, Filter, delta, over
+from latens.wiener import FEATURES, MOST_STEP, MOST_SYMBOL, NUMBER, Area, Basis, Filter, delta, over
 
 LENGTHS = (12, 24, 48, 96, 160)  # numbers of a filter; the last ones of them may turn out not to pay
 STEPS = (-3, 0, 3)  # around the step that theory asks for
-COARSER = 1.5  # than half of that of a uniform quantiser at high rate: most numbers are small
+UNIT = 0.75  # of the step of a uniform quantiser at high rate
 SWEEPS = 2  # over the numbers, each of which is chosen given the others
 REACH = 24  # of symbols whose bits are looked up; one beyond costs as much more as the last of them
 
@@ -36,8 +36,8 @@ class Normal(NamedTuple):
 def normal(x: np.ndarray, pixels: np.ndarray, threads: int = 0) -> Normal:
     """Of what g_s has made, float32 (3, H, W) in 0..1, of a picture uint8 (H, W, 3)."""
 
-    def sums(rows: slice, found: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        lack = pixels[rows].transpose(2, 0, 1) - x[:, rows] * np.float32(255)
+    def sums(at: Area, found: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        lack = pixels[at].transpose(2, 0, 1) - x[:, *at] * np.float32(255)
         return found @ found.T, found @ lack.reshape(3, -1).T
 
     gram, cross = np.zeros((FEATURES, FEATURES)), np.zeros((FEATURES, 3))
@@ -58,7 +58,7 @@ def fitted(equations: Normal, basis: Basis, tables: Tables, first: int, price: f
     vectors = basis.vectors.reshape(gram.shape)
     # Of numbers z, in units of delta 1: bits saved are 2 <linear, z> - <z, quadratic z>.
     quadratic, linear = price * (gram @ vectors.T), price * (vectors @ equations.cross.ravel())
-    unit = COARSER * np.sqrt(6 / (price * equations.pixels * np.log(2))) / 2
+    unit = UNIT * np.sqrt(6 / (price * equations.pixels * np.log(2)))
     middle = int(np.clip(np.rint(np.log(unit) / np.log(delta(1))), -MOST_STEP, MOST_STEP))
     saved, best = 0.0, None
     for length in sorted({min(length, len(basis.scales)) for length in LENGTHS}):

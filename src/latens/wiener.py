@@ -18,13 +18,14 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from latens.entropy.channels import Decode, Encode
 from latens.entropy.scales import COUNT, STEP, position
-from latens.errors import FormatError
+from latens.errors import ChecksumError, WeightsError
 from latens.runtime.cores import cores
 
 # Of R, G and B: a luma, and two differences of colour.
@@ -39,7 +40,7 @@ FILTERS = ("filters.vectors", "filters.scales")  # in an .ltm file
 MOST = 160  # vectors of a basis
 MOST_STEP, MOST_SYMBOL = 127, 2**15 - 1
 NUMBER = round(position(32.0))  # the scale of n and of the step
-PIXELS = 1 << 15  # of a strip
+PIXELS, WIDEST = 1 << 15, 1 << 13  # of what is filtered at a time; its columns
 
 
 class Filter(NamedTuple):
@@ -101,20 +102,20 @@ def receive(basis: Basis, prior: str, channel: Decode) -> Filter | None:
     """What was sent.
 
     Raises:
-        FormatError: no filter that an encoder writes
+        ChecksumError: no filter that an encoder writes
     """
     count = _one(channel, prior)
     if not 0 <= count <= len(basis.scales):
-        raise FormatError(f"the picture's filter has {count} numbers, and must have 0 to {len(basis.scales)}")
+        raise ChecksumError(f"the picture's filter has {count} numbers, and must have 0 to {len(basis.scales)}")
     if count == 0:
         return None
     step = _one(channel, prior)
     if abs(step) > MOST_STEP:
-        raise FormatError(f"the step of the picture's filter is {step}, and must be {-MOST_STEP} to {MOST_STEP}")
+        raise ChecksumError(f"the step of the picture's filter is {step}, and must be {-MOST_STEP} to {MOST_STEP}")
     symbols = channel.listed(None, prior, basis.at(step, count))
     most = max(int(symbols.max()), -int(symbols.min()))
     if most > MOST_SYMBOL:
-        raise FormatError(f"the picture's filter has a number of size {most}, and may have {MOST_SYMBOL}")
+        raise ChecksumError(f"the picture's filter has a number of size {most}, and may have {MOST_SYMBOL}")
     return Filter(step, symbols)
 
 
@@ -183,33 +184,56 @@ def _gate(there: np.ndarray, here: np.ndarray) -> np.ndarray:
     return np.asarray(np.maximum(gate, 0, out=gate))
 
 
-def over(x: np.ndarray, use: Callable[[slice, np.ndarray], Any], threads: int = 0) -> Iterator[Any]:
-    """What ``use`` makes of rows of a picture and their features (FEATURES, rows x W), from the top down.
+Area = tuple[slice, slice]  # rows and columns
 
-    x: float32 (3, H, W), 0..1. Strips are computed side by side by as many threads, 0 for one a core.
+
+def over(x: np.ndarray, use: Callable[[Area, np.ndarray], Any], threads: int = 0) -> Iterator[Any]:
+    """What ``use`` makes of areas of a picture and of their features (FEATURES, pixels), from the top down.
+
+    x: float32 (3, H, W), 0..1. Areas are computed side by side by as many threads, 0 for one a core.
     """
     height, width = x.shape[1:]
-    rows = max(1, PIXELS // width)
+    columns = min(width, WIDEST)
+    rows = max(1, PIXELS // columns)
 
-    def strip(top: int) -> Any:
-        bottom = min(height, top + rows)
-        above, below = max(0, top - REACH), min(height, bottom + REACH)
-        planes = np.tensordot(PLANES, x[:, above:below] * np.float32(255), 1) - MIDDLE[:, None, None]
-        missing = (REACH - (top - above), REACH - (below - bottom))
-        planes = np.pad(planes, ((0, 0), missing, (REACH, REACH)), mode="edge")
-        return use(slice(top, bottom), features(planes).reshape(FEATURES, -1))
+    def area(start: tuple[int, int]) -> Any:
+        down, across = _Span.of(start[0], rows, height), _Span.of(start[1], columns, width)
+        planes = np.tensordot(PLANES, x[:, down.seen, across.seen] * np.float32(255), 1) - MIDDLE[:, None, None]
+        planes = np.pad(planes, ((0, 0), down.missing, across.missing), mode="edge")
+        return use((down.own, across.own), features(planes).reshape(FEATURES, -1))
 
     with ThreadPoolExecutor(threads or cores()) as pool:
-        yield from pool.map(strip, range(0, height, rows))
+        yield from pool.map(area, product(range(0, height, rows), range(0, width, columns)))
+
+
+class _Span(NamedTuple):
+    """Positions of one side, those that are seen with them, and how many of these lie beyond either end."""
+
+    own: slice
+    seen: slice
+    missing: tuple[int, int]
+
+    @classmethod
+    def of(cls, first: int, count: int, side: int) -> _Span:
+        last = min(first + count, side)
+        before, after = max(0, first - REACH), min(last + REACH, side)
+        return cls(slice(first, last), slice(before, after), (REACH - first + before, REACH - after + last))
 
 
 def filtered(x: np.ndarray, taps: np.ndarray, threads: int = 0) -> np.ndarray:
-    """uint8 (H, W, 3) of what g_s has made, float32 (3, H, W), and taps (FEATURES, 3)."""
+    """uint8 (H, W, 3) of what g_s has made, float32 (3, H, W), and taps (FEATURES, 3).
+
+    Raises:
+        WeightsError: values that are no numbers
+    """
     pixels = np.empty((*x.shape[1:], 3), np.uint8)
 
-    def corrected(rows: slice, found: np.ndarray) -> None:
-        part = x[:, rows] * np.float32(255) + (taps.T @ found).reshape(3, -1, x.shape[2])
-        pixels[rows] = np.rint(np.clip(part, 0, 255, out=part), out=part).astype(np.uint8).transpose(1, 2, 0)
+    def corrected(at: Area, found: np.ndarray) -> None:
+        own = x[:, *at]
+        part = own * np.float32(255) + (taps.T @ found).reshape(own.shape)
+        if not np.isfinite(part.max() - part.min()):
+            raise WeightsError("the picture's filter makes values that are no numbers")
+        pixels[at] = np.rint(np.clip(part, 0, 255, out=part), out=part).astype(np.uint8).transpose(1, 2, 0)
 
     deque(over(x, corrected, threads), maxlen=0)
     return pixels
