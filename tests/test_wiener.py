@@ -169,7 +169,7 @@ def poisoned(value: float) -> np.ndarray:
     return vectors
 
 
-def test_a_basis_has_1_to_128_directions() -> None:
+def test_a_basis_has_as_few_as_one_direction_and_at_most_so_many() -> None:
     for count in (1, MOST):
         found = Basis.of(np.ones((count, FEATURES, 3), np.float16), np.full(count, -7, np.int16))
         assert found.vectors.dtype == np.float64 and found.scales.dtype == np.int64
