@@ -1,6 +1,7 @@
 """What several tests use: a photograph from a package, and one thread."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,23 @@ def recording() -> Callable[[type], type]:
         return Recording
 
     return made
+
+
+@pytest.fixture(scope="session")
+def filtering(tmp_path_factory: pytest.TempPathFactory, photograph: np.ndarray) -> tuple[Path, Path]:
+    """The default weights without filters of pictures' own, and with some found from two small pictures."""
+    from latens.train.filters import directions
+    from latens.weights.package import as_members, load, pack
+    from latens.weights.shelf import select
+
+    folder = tmp_path_factory.mktemp("filtering")
+    whole = load(select("latens", 50))
+    members = {name: member for name, member in whole.members.items() if not name.startswith("filters.")}
+    pack(folder / "plain.ltm", whole.card, members)
+    pictures = [np.ascontiguousarray(one) for one in (photograph[:192, 100:292], data.coffee()[60:252, 150:342])]
+    arrays = directions(load(folder / "plain.ltm"), pictures)
+    pack(folder / "own.ltm", whole.card, {**members, **as_members(arrays)})
+    return folder / "plain.ltm", folder / "own.ltm"
 
 
 @pytest.fixture(autouse=True)
