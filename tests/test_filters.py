@@ -225,7 +225,7 @@ def test_a_payload_with_a_filter_that_can_be_none_is_refused(
     for number in numbers:
         channel.listed(np.array([number], np.int32), LATENTS, np.array([NUMBER]))
     tile = Tile(channel.coder.finish(), channel.check.value)
-    with pytest.raises(FormatError, match=said):
+    with pytest.raises(DriftError, match=said):
         latens.decode(pack(Container(own.header, (), (tile,))), weights=filtering[1])
 
 

@@ -11,7 +11,7 @@ from latens.coding import Decoder, Encoder, Tables, integer_table
 from latens.entropy.account import Account
 from latens.entropy.channels import Decode, Encode, Group, PriorTables
 from latens.entropy.scales import COUNT, gaussian_pmf, sigmas
-from latens.errors import FormatError
+from latens.errors import ChecksumError
 from latens.wiener import FEATURES, MOST, MOST_STEP, MOST_SYMBOL, NUMBER, Basis, Filter, delta, filtered, over
 
 SIZES = [(1, 1), (1, 5), (3, 2), (7, 9)]
@@ -58,10 +58,13 @@ def defined(x: np.ndarray, row: int, column: int) -> list[float]:
 
 
 def gathered(x: np.ndarray, threads: int = 1) -> np.ndarray:
-    """The features of a picture, (FEATURES, H, W), rows from the top down."""
-    parts = list(over(x, lambda rows, found: (rows, found), threads))
-    assert [row for rows, _ in parts for row in range(rows.start, rows.stop)] == list(range(x.shape[1]))
-    return np.concatenate([found.reshape(FEATURES, -1, x.shape[2]) for _, found in parts], 1)
+    """The features of a picture, (FEATURES, H, W), of which every pixel is met once."""
+    whole, met = np.empty((FEATURES, *x.shape[1:]), np.float32), np.zeros(x.shape[1:], int)
+    for at, found in over(x, lambda at, found: (at, found), threads):
+        met[at] += 1
+        whole[:, *at] = found.reshape(FEATURES, *met[at].shape)
+    assert (met == 1).all()
+    return whole
 
 
 def exact(x: np.ndarray, taps: np.ndarray) -> np.ndarray:
@@ -102,15 +105,18 @@ def test_no_taps_leave_what_is_rounded(height: int, width: int) -> None:
     assert np.array_equal(filtered(x, np.zeros((FEATURES, 3), np.float32)), plain)
 
 
-@pytest.mark.parametrize("most", [1, 20, 40])
+@pytest.mark.parametrize(("most", "widest"), [(1, 9), (20, 9), (40, 9), (40, 4)])
 @pytest.mark.parametrize("threads", [1, 3])
-def test_strips_and_threads_make_no_difference(most: int, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_areas_and_threads_make_no_difference(
+    most: int, widest: int, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     x, taps = made(23, 9), tapped()
     whole, pixels = gathered(x), filtered(x, taps, 1)
     clear = np.abs(exact(x, taps) % 1 - 0.5) > 2e-3  # sums in another order are rounded alike
     assert clear.mean() > 0.95
-    monkeypatch.setattr(wiener, "PIXELS", most)  # rows of a strip: 1, 2 and 4
-    assert sum(1 for _ in over(x, lambda *_: None)) == -(-23 // max(1, most // 9))
+    monkeypatch.setattr(wiener, "PIXELS", most)
+    monkeypatch.setattr(wiener, "WIDEST", widest)
+    assert sum(1 for _ in over(x, lambda *_: None)) == -(-23 // max(1, most // widest)) * -(-9 // widest)
     np.testing.assert_allclose(gathered(x, threads), whole, rtol=1e-5, atol=1e-4)
     assert np.array_equal(filtered(x, taps, threads)[clear], pixels[clear])
 
@@ -294,5 +300,5 @@ def test_a_filter_that_no_encoder_writes_is_refused(
         channel.listed(np.array([value], np.int32), "y", np.array([NUMBER]))
     scales = np.clip(np.resize(basis.scales, len(symbols)) - step, 0, COUNT - 1)
     channel.listed(np.array(symbols, np.int32), "y", scales)
-    with pytest.raises(FormatError, match=said):
+    with pytest.raises(ChecksumError, match=said):
         wiener.receive(basis, "y", Decode(Decoder(tables, encoder.finish()), PRIORS, 1, 1))
