@@ -17,7 +17,7 @@ from latens.latents import LATENTS, Analysed, Coded
 from latens.stairs import RUNGS
 from latens.weights.package import Weights, as_members, fingerprint, load, retire
 from latens.weights.shelf import select
-from latens.wiener import FILTERS, MOST_STEP, NUMBER
+from latens.wiener import FILTERS, MOST_STEP, NUMBER, Filter
 
 Pair = tuple[Path, Path]  # weights without filters, and with
 
@@ -122,6 +122,21 @@ def test_a_filter_is_there_only_where_it_pays(analysed: dict[str, Analysed]) -> 
             assert file.y_hat is plain.y_hat
             gained.append(1 - least / before)
     assert max(gained) > 0.01 and min(gained) == 0
+
+
+def test_a_filter_that_makes_it_worse_is_not_taken(
+    analysed: dict[str, Analysed], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = analysed["glove"]
+    header = picture.header(50.0)
+    plain = picture.coded(header, picture.scaled(header))
+    for symbols in ([90, -90], [0] * 8):  # it spoils the picture, or does nothing to it
+        worse = Filter(0, np.array(symbols, np.int32))
+        before, after = (search.lagrangian(one, picture, 0.01) for one in (plain, picture.filtered(plain, worse)))
+        assert after > before
+        monkeypatch.setattr(search, "fitted", lambda *_, worse=worse: worse)
+        least, file = search.filtered(picture, plain, 0.01)
+        assert file is plain and least == before
 
 
 def test_weights_with_filters_cost_little_where_there_is_none(

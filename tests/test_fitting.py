@@ -15,7 +15,7 @@ from latens.entropy.scales import COUNT, gaussian_pmf, position, sigmas
 from latens.fitting import Normal, fitted, normal
 from latens.wiener import FEATURES, MOST_STEP, MOST_SYMBOL, Basis, Filter, filtered, over
 
-FIRST = 2  # tables before those of the scales
+FIRST = COUNT  # so many tables of something else are before those of the scales
 PRIORS = {"y": PriorTables(FIRST, (Group(COUNT),))}
 KNOWN = np.array([30, -20, 9, 14], np.int32)
 
@@ -31,7 +31,7 @@ def _numbers() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def tables() -> Tables:
     made = [gaussian_pmf(float(sigma)) for sigma in sigmas()]
-    return Tables.stack(integer_table(masses, low) for masses, low in [*made[30 : 30 + FIRST], *made])
+    return Tables.stack(integer_table(masses, low) for masses, low in [*made[:1] * FIRST, *made])
 
 
 def smooth(photograph: np.ndarray) -> np.ndarray:
@@ -226,3 +226,17 @@ def test_equal_pictures_have_equal_filters(photograph: np.ndarray, basis: Basis,
     found = [fitted(equations, basis, tables, FIRST, 0.02) for equations in (one, other)]
     assert found[0] is not None and found[1] is not None
     assert found[0].step == found[1].step and np.array_equal(found[0].symbols, found[1].symbols)
+
+
+def test_numbers_are_weighed_by_the_tables_of_the_scales(
+    photograph: np.ndarray, basis: Basis, tables: Tables
+) -> None:
+    alone = Tables.stack(tables.table(number) for number in range(FIRST, FIRST + COUNT))
+    equations = normal(smooth(photograph), photograph[60:150, 180:250])
+    other = 0
+    for price in (1e-3, 3e-3, 1e-2, 3e-2):
+        found = [fitted(equations, basis, *where, price) for where in ((tables, FIRST), (alone, 0), (tables, 0))]
+        said = [one and (one.step, one.symbols.tolist()) for one in found]
+        assert said[0] is not None and said[0] == said[1]
+        other += said[2] != said[0]
+    assert other
