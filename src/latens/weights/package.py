@@ -11,9 +11,8 @@
     filters.vectors.npy filters.scales.npy  of weights whose pictures have filters of their own: `latens.wiener`
 
 The *fingerprint* is the first 4 bytes of the SHA-256 over what decoding depends on: model, sizes, priors,
-tables, g_s, the inverse gains, the exact networks and the filters. A better encoder (g_a, h_a, gain) for the
-same decoder keeps it, and old files stay readable. *Retired* weights, whose card says so, have no encoder: no
-g_a and no h_a.
+tables, g_s, inverse gains, exact networks and filters. A better encoder (g_a, h_a, gain) for the same decoder
+keeps it: old files stay readable. *Retired* weights, whose card says so, have no g_a and no h_a.
 """
 
 from __future__ import annotations
@@ -46,8 +45,7 @@ from latens.wiener import FILTERS, Basis
 if TYPE_CHECKING:
     from latens.runtime.derivative import SquaredError
 
-ARRAYS = ("offsets", "sizes", "masses")
-GAINS = ("gain", "inverse")
+ARRAYS, GAINS = ("offsets", "sizes", "masses"), ("gain", "inverse")
 MOST_BYTES = 1 << 30  # of all members of a file together
 BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError, ValueError)
 MEMBERS = ("card.json", "g_s.onnx", *(f"{array}.npy" for array in ARRAYS))
