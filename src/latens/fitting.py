@@ -9,7 +9,10 @@ so after one pass over the picture the error of any filter is known, but for the
 
 from __future__ import annotations
 
+import math
+from collections import deque
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -19,9 +22,10 @@ from latens.coding.cost import bits
 from latens.wiener import FEATURES, MOST_STEP, MOST_SYMBOL, NUMBER, Area, Basis, Filter, delta, over
 
 LENGTHS = (12, 24, 48, 96, 160)  # numbers of a filter; the last ones of them may turn out not to pay
-STEPS = (-3, 0, 3)  # around the step that theory asks for
+AROUND = (-3, 3)  # other steps than theory asks for
 UNIT = 0.75  # of the step of a uniform quantiser at high rate
-SWEEPS = 2  # over the numbers, each of which is chosen given the others
+ENOUGH = 1 << 17  # pixels that say enough of a picture
+SWEEPS, MORE = 1, 6  # over the numbers, each of which is chosen given the others; of the best filter
 REACH = 24  # of symbols whose bits are looked up; one beyond costs as much more as the last of them
 
 
@@ -33,22 +37,30 @@ class Normal(NamedTuple):
     pixels: int
 
 
-def normal(x: np.ndarray, pixels: np.ndarray, threads: int = 0) -> Normal:
-    """Of what g_s has made, float32 (3, H, W) in 0..1, of a picture uint8 (H, W, 3)."""
+def normal(x: np.ndarray, pixels: np.ndarray) -> Normal:
+    """Of what g_s has made, float32 (3, H, W) in 0..1, of a picture uint8 (H, W, 3).
 
-    def sums(at: Area, found: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        lack = pixels[at].transpose(2, 0, 1) - x[:, *at] * np.float32(255)
-        return found @ found.T, found @ lack.reshape(3, -1).T
-
+    Of large pictures some rows are looked at, evenly spread, for all of them.
+    """
+    height, width = pixels.shape[:2]
+    every = max(1, round(height * width / ENOUGH))
     gram, cross = np.zeros((FEATURES, FEATURES)), np.zeros((FEATURES, 3))
-    for squares, products in over(x, sums, threads):
-        gram += squares
-        cross += products
-    return Normal(gram, cross, pixels.shape[0] * pixels.shape[1])
+
+    def add(at: Area, found: np.ndarray) -> None:
+        nonlocal gram, cross
+        lack = pixels[at].transpose(2, 0, 1) - x[:, *at] * np.float32(255)
+        gram += found @ found.T
+        cross += found @ lack.reshape(3, -1).T
+
+    deque(over(x, add, every=every), maxlen=0)
+    more = height / len(range(0, height, every))
+    return Normal(more * gram, more * cross, height * width)
 
 
-def fitted(equations: Normal, basis: Basis, tables: Tables, first: int, price: float) -> Filter | None:
-    """The filter that saves most; None if none saves any bits.
+def fitted(
+    equations: Normal, basis: Basis, tables: Tables, first: int, price: float
+) -> tuple[float, Filter] | None:
+    """The filter that saves most, and how many bits; None if none saves any.
 
     Args:
         tables: those of the latents' scales are there from ``first`` on
@@ -60,16 +72,24 @@ def fitted(equations: Normal, basis: Basis, tables: Tables, first: int, price: f
     quadratic, linear = price * (gram @ vectors.T), price * (vectors @ equations.cross.ravel())
     unit = UNIT * np.sqrt(6 / (price * equations.pixels * np.log(2)))
     middle = int(np.clip(np.rint(np.log(unit) / np.log(delta(1))), -MOST_STEP, MOST_STEP))
-    saved, best = 0.0, None
-    for length in sorted({min(length, len(basis.scales)) for length in LENGTHS}):
-        for away in STEPS:
-            step = int(np.clip(middle + away, -MOST_STEP, MOST_STEP))
-            index = basis.at(step, length) + first
-            lattice = _Lattice(step, quadratic[:length, :length], linear[:length], index, tables)
-            by, symbols = lattice.prefix(lattice.symbols(), NUMBER + first)
-            if by > saved:
-                saved, best = by, Filter(step, symbols)
-    return best
+
+    def swept(length: int, away: int) -> tuple[float, int, int, np.ndarray]:
+        """Bits saved by a filter of so many numbers, before the last of them are left out, and of this step."""
+        lattice = at(length, away)
+        symbols = lattice.swept(np.zeros(length, np.int32), SWEEPS)
+        return lattice.prefix(symbols, NUMBER + first)[0], length, away, symbols
+
+    def at(length: int, away: int) -> _Lattice:
+        step = int(np.clip(middle + away, -MOST_STEP, MOST_STEP))
+        index = basis.at(step, length) + first
+        return _Lattice(step, quadratic[:length, :length], linear[:length], index, tables)
+
+    tried = [swept(min(length, len(basis.scales)), 0) for length in LENGTHS]
+    length = max(tried, key=itemgetter(0))[1]
+    _, length, away, symbols = max([*tried, *(swept(length, away) for away in AROUND)], key=itemgetter(0))
+    lattice = at(length, away)
+    saved, best = lattice.prefix(lattice.swept(symbols, MORE), NUMBER + first)
+    return (saved, Filter(lattice.step, best)) if saved > 0 else None
 
 
 @dataclass(frozen=True)
@@ -82,25 +102,29 @@ class _Lattice:
     index: np.ndarray
     tables: Tables
 
-    def symbols(self) -> np.ndarray:
-        """Whole numbers that save much, int32: each in turn the best given the others, from 0."""
+    def swept(self, symbols: np.ndarray, sweeps: int) -> np.ndarray:
+        """Symbols (n,) int32 that save more than those given: each in turn is the best given the others."""
         around = np.arange(-REACH, REACH + 1, dtype=np.int32)
         count, unit = len(self.linear), delta(self.step)
         costs = bits(self.tables, np.tile(around, count), np.repeat(self.index, len(around))).reshape(count, -1)
-        slope, rows = self.linear * unit, self.quadratic * unit**2
-
-        def cost(k: int, symbol: int) -> float:
-            inside = min(max(symbol, -REACH), REACH)
-            return float(costs[k, inside + REACH] + abs(symbol - inside) * (costs[k, -1] - costs[k, -2]))
-
-        found = np.zeros(count)
-        for _ in range(SWEEPS):
-            for k, own in enumerate(np.diag(rows).tolist()):
-                if own > 0:  # else there is nothing of it in this picture
-                    wanted = float((slope[k] - rows[k] @ found) / own + found[k])
-                    low = int(np.clip(np.floor(wanted), -MOST_SYMBOL, MOST_SYMBOL - 1))
-                    spent = {s: own * (s - wanted) ** 2 + cost(k, s) for s in (0, low, low + 1)}
-                    found[k] = min(spent, key=spent.__getitem__)
+        slope, rows = (self.linear * unit).tolist(), self.quadratic * unit**2
+        found = symbols.astype(np.float64)
+        for _ in range(sweeps):
+            before = found.copy()
+            for k, (own, cost) in enumerate(zip(np.diag(rows).tolist(), costs.tolist(), strict=True)):
+                if own <= 0:  # there is nothing of it in this picture
+                    continue
+                wanted = (slope[k] - float(rows[k] @ found)) / own + float(found[k])
+                low = max(-MOST_SYMBOL, min(math.floor(wanted), MOST_SYMBOL - 1))
+                best = math.inf
+                for symbol in (0, low, low + 1):
+                    inside = max(-REACH, min(symbol, REACH))
+                    beyond = abs(symbol - inside) * (cost[-1] - cost[-2])
+                    spent = own * (symbol - wanted) ** 2 + cost[inside + REACH] + beyond
+                    if spent < best:
+                        best, found[k] = spent, symbol
+            if np.array_equal(found, before):
+                break
         return found.astype(np.int32)
 
     def prefix(self, symbols: np.ndarray, number: int) -> tuple[float, np.ndarray]:

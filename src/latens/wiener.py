@@ -124,15 +124,20 @@ def _one(channel: Encode | Decode, prior: str, value: int | None = None) -> int:
     return int(channel.listed(symbol, prior, np.array([NUMBER]))[0])
 
 
-def features(planes: np.ndarray) -> np.ndarray:
-    """float32 (FEATURES, h, w) of `PLANES` (3, h + 4, w + 4) of a picture; docs/format.md lists them."""
-    height, width = (side - 2 * REACH for side in planes.shape[1:])
+def features(planes: np.ndarray, every: int = 1) -> np.ndarray:
+    """Of `PLANES` (3, h + 4, w + 4) of a picture, float32 (FEATURES, h / every, w); docs/format.md lists them.
+
+    every: of so many rows, the first one
+    """
+    width = planes.shape[2] - 2 * REACH
+    height = len(range(0, planes.shape[1] - 2 * REACH, every))
     out = np.empty((FEATURES, height, width), np.float32)
     slots = iter(out)
     room, more = (np.empty((height, width), np.float32) for _ in range(2))
 
     def at(plane: np.ndarray, row: int, column: int) -> np.ndarray:
-        return plane[REACH + row : REACH + row + height, REACH + column : REACH + column + width]
+        rows = plane[REACH + row : REACH + row + every * height : every]
+        return rows[:, REACH + column : REACH + column + width]
 
     centres = [at(plane, 0, 0) for plane in planes]
     luma, *colours = planes
@@ -187,23 +192,30 @@ def _gate(there: np.ndarray, here: np.ndarray) -> np.ndarray:
 Area = tuple[slice, slice]  # rows and columns
 
 
-def over(x: np.ndarray, use: Callable[[Area, np.ndarray], Any], threads: int = 0) -> Iterator[Any]:
+def over(
+    x: np.ndarray, use: Callable[[Area, np.ndarray], Any], threads: int = 1, every: int = 1
+) -> Iterator[Any]:
     """What ``use`` makes of areas of a picture and of their features (FEATURES, pixels), from the top down.
 
-    x: float32 (3, H, W), 0..1. Areas are computed side by side by as many threads, 0 for one a core.
+    Args:
+        x: float32 (3, H, W), 0..1
+        threads: areas are computed side by side by so many, 0 for one a core
+        every: of so many rows, only one is looked at
     """
     height, width = x.shape[1:]
     columns = min(width, WIDEST)
-    rows = max(1, PIXELS // columns)
+    rows = max(1, PIXELS // columns) * every
 
     def area(start: tuple[int, int]) -> Any:
         down, across = _Span.of(start[0], rows, height), _Span.of(start[1], columns, width)
         planes = np.tensordot(PLANES, x[:, down.seen, across.seen] * np.float32(255), 1) - MIDDLE[:, None, None]
         planes = np.pad(planes, ((0, 0), down.missing, across.missing), mode="edge")
-        return use((down.own, across.own), features(planes).reshape(FEATURES, -1))
+        own = slice(down.own.start, down.own.stop, every), across.own
+        return use(own, features(planes, every).reshape(FEATURES, -1))
 
     with ThreadPoolExecutor(threads or cores()) as pool:
-        yield from pool.map(area, product(range(0, height, rows), range(0, width, columns)))
+        mapped = map if threads == 1 else pool.map
+        yield from mapped(area, product(range(0, height, rows), range(0, width, columns)))
 
 
 class _Span(NamedTuple):
@@ -220,8 +232,8 @@ class _Span(NamedTuple):
         return cls(slice(first, last), slice(before, after), (REACH - first + before, REACH - after + last))
 
 
-def filtered(x: np.ndarray, taps: np.ndarray, threads: int = 0) -> np.ndarray:
-    """uint8 (H, W, 3) of what g_s has made, float32 (3, H, W), and taps (FEATURES, 3).
+def filtered(x: np.ndarray, taps: np.ndarray, threads: int = 1) -> np.ndarray:
+    """uint8 (H, W, 3) of what g_s has made, float32 (3, H, W), and taps (FEATURES, 3); threads as `over`.
 
     Raises:
         WeightsError: values that are no numbers

@@ -27,6 +27,7 @@
     export.py         weights -> .ltm
     observe.py        what an export learns from training pictures
     tables.py         their symbols -> integer tables
+    filters.py        in which directions their own filters differ
     integers.py       trained probability networks -> exact integer networks
     rounding.py       an integer network's weights and biases, set together
     estimate.py       what latents cost before there is a file
