@@ -18,6 +18,8 @@ from latens.coding import Decoder, Encoder
 from latens.entropy.channels import Decode, Encode
 from latens.latents import decoded
 from latens.stairs import RUNGS
+from latens.weights.package import load
+from latens.weights.shelf import select
 
 
 def mse(a: np.ndarray, b: np.ndarray) -> float:
@@ -251,7 +253,8 @@ def test_golden_files_decode_to_the_same_symbols_and_pixels_forever(path: Path, 
     weights = find_weights(header, own)
     decoder = Decoder(weights.tables, container.tiles[0].payload)
     channel = recording(Decode)(decoder, weights.priors, header.height, header.width, weights.networks)
-    decoded(weights, channel)
+    _, own_filter = decoded(weights, channel)
+    assert (own_filter is not None) == path.stem.endswith("-filter")
     symbols = np.concatenate(channel.symbols).astype("<i4").tobytes()
     assert f"{zlib.crc32(symbols):08x}" == path.with_suffix(".crc").read_text().strip()
     came = latens.decode(path, weights=own, output="array")
@@ -266,7 +269,9 @@ def test_every_shipped_rate_point_and_the_tiny_model_have_golden_files() -> None
     for model in latens.models():
         for point in model.points:
             stem = f"shipped-{model.id}-{point.fingerprint}"
-            ends = ("",) if point.levels == 1 else ("-q0", "-q43.21", "-q100")
+            ends = [""] if point.levels == 1 else ["-q0", "-q43.21", "-q100"]
+            if load(select(model.id, 50.0, point.tune)).filters is not None:
+                ends.append("-filter")
             assert {stem + end for end in ends} <= names
 
 

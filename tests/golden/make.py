@@ -23,7 +23,8 @@ from latens.codec import find_weights
 from latens.coding import Decoder
 from latens.entropy.channels import Decode
 from latens.latents import decoded
-from latens.weights.shelf import ModelInfo, RatePoint, shipped
+from latens.systems import MODELS
+from latens.weights.shelf import TUNES, ModelInfo, RatePoint, shipped
 
 HERE = Path(__file__).parent
 PHOTOGRAPH = data.astronaut()
@@ -34,7 +35,11 @@ PICTURES = {
     "noise": RANDOM.integers(0, 256, (40, 56, 3), dtype=np.uint8),  # many escapes
     "flat": np.full((33, 47, 3), (12, 200, 99), np.uint8),
     "face": PHOTOGRAPH[40:168, 160:288],
+    "head": PHOTOGRAPH[21:172, 155:296],  # too large to be coded in stairs, where nothing is filtered
 }
+
+
+TINY = ("pixel", "odd", "noise", "flat", "face")
 
 
 def tiny() -> Path:
@@ -88,22 +93,27 @@ def last_pixels(path: Path, weights: Path | None) -> np.ndarray:
     return corner.reshape(len(corner), -1)
 
 
-def names(model: ModelInfo, point: RatePoint) -> list[tuple[str, float]]:
-    """The golden files of shipped weights and their qualities: one, or three of variable rate."""
+def files(model: ModelInfo, point: RatePoint) -> list[tuple[str, str, float]]:
+    """Names, pictures and qualities of the golden files of shipped weights.
+
+    One, or three of variable rate; and one of a picture with a filter of its own, for weights that have them.
+    """
     stem = f"shipped-{model.id}-{point.fingerprint}"
     if point.levels == 1:
-        return [(stem, point.quality[0])]
-    return [(f"{stem}-q{quality:g}", quality) for quality in (0.0, 43.21, 100.0)]
+        return [(stem, "odd", point.quality[0])]
+    found = [(f"{stem}-q{quality:g}", "odd", quality) for quality in (0.0, 43.21, 100.0)]
+    filtered = MODELS[model.id].filtered and point.tune == TUNES[0]
+    return [*found, (f"{stem}-filter", "head", 60.0)] if filtered else found
 
 
 def main() -> None:
     jobs: list[tuple[str, np.ndarray, Path | None, str | Path, float, str | None]] = [
-        (f"tiny-{name}", picture, tiny(), tiny(), 50.0, None) for name, picture in PICTURES.items()
+        (f"tiny-{name}", PICTURES[name], tiny(), tiny(), 50.0, None) for name in TINY
     ]
     for model in shipped():
         for point in model.points:
-            for name, quality in names(model, point):
-                jobs.append((name, PICTURES["odd"], None, model.id, quality, point.tune))
+            for name, picture, quality in files(model, point):
+                jobs.append((name, PICTURES[picture], None, model.id, quality, point.tune))
     for name, picture, weights, chosen, quality, tune in jobs:
         path = HERE / f"{name}.ltn"
         if not path.exists():
