@@ -22,10 +22,11 @@ from latens.coding.cost import bits
 from latens.wiener import FEATURES, MOST_STEP, MOST_SYMBOL, NUMBER, Area, Basis, Filter, delta, over
 
 LENGTHS = (12, 24, 48, 96, 160)  # numbers of a filter; the last ones of them may turn out not to pay
-AROUND = (-3, 3)  # other steps than theory asks for
+AWAY = 3  # between steps that are tried, from the one that theory asks for, on
 UNIT = 0.75  # of the step of a uniform quantiser at high rate
 ENOUGH = 1 << 17  # pixels that say enough of a picture
-SWEEPS, MORE = 1, 6  # over the numbers, each of which is chosen given the others; of the best filter
+RIDGE = 1e-7  # of the largest curvature, at least
+SWEEPS = 6  # over the numbers of the best filter, each of which is chosen again given the others
 REACH = 24  # of symbols whose bits are looked up; one beyond costs as much more as the last of them
 
 
@@ -70,26 +71,29 @@ def fitted(
     vectors = basis.vectors.reshape(gram.shape)
     # Of numbers z, in units of delta 1: bits saved are 2 <linear, z> - <z, quadratic z>.
     quadratic, linear = price * (gram @ vectors.T), price * (vectors @ equations.cross.ravel())
+    if not np.isfinite(quadratic.sum() + linear.sum()):
+        return None  # no synthesis that was trained makes such a picture
     unit = UNIT * np.sqrt(6 / (price * equations.pixels * np.log(2)))
     middle = int(np.clip(np.rint(np.log(unit) / np.log(delta(1))), -MOST_STEP, MOST_STEP))
-
-    def swept(length: int, away: int) -> tuple[float, int, int, np.ndarray]:
-        """Bits saved by a filter of so many numbers, before the last of them are left out, and of this step."""
-        lattice = at(length, away)
-        symbols = lattice.swept(np.zeros(length, np.int32), SWEEPS)
-        return lattice.prefix(symbols, NUMBER + first)[0], length, away, symbols
 
     def at(length: int, away: int) -> _Lattice:
         step = int(np.clip(middle + away, -MOST_STEP, MOST_STEP))
         index = basis.at(step, length) + first
         return _Lattice(step, quadratic[:length, :length], linear[:length], index, tables)
 
-    tried = [swept(min(length, len(basis.scales)), 0) for length in LENGTHS]
-    length = max(tried, key=itemgetter(0))[1]
-    _, length, away, symbols = max([*tried, *(swept(length, away) for away in AROUND)], key=itemgetter(0))
+    def solved(length: int, away: int) -> tuple[float, int, int, np.ndarray]:
+        """Bits saved by a filter of so many numbers, before the last of them are left out, and of this step."""
+        symbols = at(length, away).solved()
+        return at(length, away).prefix(symbols, NUMBER + first)[0], length, away, symbols
+
+    best = max((solved(min(length, len(basis.scales)), 0) for length in LENGTHS), key=itemgetter(0))
+    for turn in (-AWAY, AWAY):
+        while (other := solved(best[1], best[2] + turn))[0] > best[0]:
+            best = other
+    _, length, away, symbols = best
     lattice = at(length, away)
-    saved, best = lattice.prefix(lattice.swept(symbols, MORE), NUMBER + first)
-    return (saved, Filter(lattice.step, best)) if saved > 0 else None
+    saved, symbols = lattice.prefix(lattice.swept(symbols), NUMBER + first)
+    return (saved, Filter(lattice.step, symbols)) if saved > 0 else None
 
 
 @dataclass(frozen=True)
@@ -102,30 +106,43 @@ class _Lattice:
     index: np.ndarray
     tables: Tables
 
-    def swept(self, symbols: np.ndarray, sweeps: int) -> np.ndarray:
+    def solved(self) -> np.ndarray:
+        """Symbols (n,) int32 near the best: the last one first, those before it being free.
+
+        With A = R^T R, R triangular, the error is |R (z - z*)|^2, and row k of R says what z_k adds to it.
+        """
+        unit, most = delta(self.step), float(np.diag(self.quadratic).max())
+        found = np.zeros(len(self.linear))
+        if most > 0:
+            kept, upper = _rooted(self.quadratic, most)
+            upper, ideal = upper * unit, np.linalg.solve(kept, self.linear) / unit
+            costs = self._costs()
+            for k in reversed(range(len(found))):
+                row = upper[k]
+                wanted = float(ideal[k] + row[k + 1 :] @ (ideal[k + 1 :] - found[k + 1 :]) / row[k])
+                found[k] = _cheapest(wanted, float(row[k]) ** 2, costs[k])
+        return found.astype(np.int32)
+
+    def swept(self, symbols: np.ndarray) -> np.ndarray:
         """Symbols (n,) int32 that save more than those given: each in turn is the best given the others."""
-        around = np.arange(-REACH, REACH + 1, dtype=np.int32)
-        count, unit = len(self.linear), delta(self.step)
-        costs = bits(self.tables, np.tile(around, count), np.repeat(self.index, len(around))).reshape(count, -1)
-        slope, rows = (self.linear * unit).tolist(), self.quadratic * unit**2
+        unit = delta(self.step)
+        slope, rows, costs = (self.linear * unit).tolist(), self.quadratic * unit**2, self._costs()
         found = symbols.astype(np.float64)
-        for _ in range(sweeps):
+        for _ in range(SWEEPS):
             before = found.copy()
-            for k, (own, cost) in enumerate(zip(np.diag(rows).tolist(), costs.tolist(), strict=True)):
-                if own <= 0:  # there is nothing of it in this picture
-                    continue
-                wanted = (slope[k] - float(rows[k] @ found)) / own + float(found[k])
-                low = max(-MOST_SYMBOL, min(math.floor(wanted), MOST_SYMBOL - 1))
-                best = math.inf
-                for symbol in (0, low, low + 1):
-                    inside = max(-REACH, min(symbol, REACH))
-                    beyond = abs(symbol - inside) * (cost[-1] - cost[-2])
-                    spent = own * (symbol - wanted) ** 2 + cost[inside + REACH] + beyond
-                    if spent < best:
-                        best, found[k] = spent, symbol
+            for k, own in enumerate(np.diag(rows).tolist()):
+                if own > 0:  # else there is nothing of it in this picture
+                    wanted = (slope[k] - float(rows[k] @ found)) / own + float(found[k])
+                    found[k] = _cheapest(wanted, own, costs[k])
             if np.array_equal(found, before):
                 break
         return found.astype(np.int32)
+
+    def _costs(self) -> list[list[float]]:
+        """The bits of each number's symbols from -REACH to REACH."""
+        around = np.arange(-REACH, REACH + 1, dtype=np.int32)
+        spent = bits(self.tables, np.tile(around, len(self.index)), np.repeat(self.index, len(around)))
+        return [row.tolist() for row in spent.reshape(-1, len(around))]
 
     def prefix(self, symbols: np.ndarray, number: int) -> tuple[float, np.ndarray]:
         """What the first symbols save, as many as save most, and these. ``number`` is the table of n and step."""
@@ -138,3 +155,27 @@ class _Lattice:
         saved = gained - spent - (np.array(each) - none) - step
         best = int(np.argmax(saved))
         return float(saved[best]), symbols[: best + 1]
+
+
+def _rooted(quadratic: np.ndarray, most: float) -> tuple[np.ndarray, np.ndarray]:
+    """The matrix with a little on its diagonal, without which sums of float32 have no root, and its root R."""
+    even, ridge = (quadratic + quadratic.T) / 2, RIDGE * most
+    while True:
+        try:
+            kept = even + ridge * np.eye(len(even))
+            return kept, np.linalg.cholesky(kept).T
+        except np.linalg.LinAlgError:
+            ridge *= 10
+
+
+def _cheapest(wanted: float, own: float, costs: list[float]) -> int:
+    """Of 0 and the symbols on both sides of ``wanted``, the one of least own (symbol - wanted)^2 + bits."""
+    low = max(-MOST_SYMBOL, min(math.floor(wanted), MOST_SYMBOL - 1))
+    best, least = 0, math.inf
+    for symbol in (0, low, low + 1):
+        inside = max(-REACH, min(symbol, REACH))
+        beyond = abs(symbol - inside) * (costs[-1] - costs[-2])
+        spent = own * (symbol - wanted) ** 2 + costs[inside + REACH] + beyond
+        if spent < least:
+            best, least = symbol, spent
+    return best
