@@ -82,17 +82,6 @@ def spent(found: Filter | None, basis: Basis, tables: Tables) -> float:
     return float(channel.spent().sum())
 
 
-def best(equations: Normal, basis: Basis, tables: Tables, first: int, price: float) -> Filter | None:
-    """What is found; it saves what it is said to."""
-    found = fitted(equations, basis, tables, first, price)
-    if found is None:
-        return None
-    said, own = found
-    if first == FIRST:
-        assert said == pytest.approx(saved(own, equations, basis, tables, price), rel=1e-6, abs=1e-6)
-    return own
-
-
 def saved(found: Filter, equations: Normal, basis: Basis, tables: Tables, price: float) -> float:
     """Bits: the error taken away at its price, less what the file grows by."""
     taps = np.tensordot(found.symbols * wiener.delta(found.step), basis.vectors[: len(found.symbols)], 1)
@@ -120,7 +109,7 @@ def test_a_known_filter_is_found(photograph: np.ndarray, basis: Basis, tables: T
     x = smooth(photograph)
     pixels = filtered(x, basis.taps(Filter(0, KNOWN)))
     equations = normal(x, pixels)
-    found = best(equations, basis, tables, FIRST, 1.0)
+    found = fitted(equations, basis, tables, FIRST, 1.0)
     assert found is not None
     z = np.zeros(12)
     z[: len(found.symbols)] = found.symbols * wiener.delta(found.step)
@@ -140,7 +129,7 @@ def test_the_bits_of_a_filter_are_less_than_it_saves_and_more_so_at_a_higher_pri
     equations = normal(x, filtered(x, basis.taps(Filter(0, KNOWN))))
     gains, errors = [], []
     for price in (1e-3, 1e-2, 0.1, 1.0):
-        found = best(equations, basis, tables, FIRST, price)
+        found = fitted(equations, basis, tables, FIRST, price)
         assert found is not None
         gains.append(saved(found, equations, basis, tables, price))
         errors.append(foretold(equations, basis.taps(found)))
@@ -152,7 +141,7 @@ def test_no_single_number_of_it_could_be_better(photograph: np.ndarray, basis: B
     x = smooth(photograph)
     equations = normal(x, filtered(x, basis.taps(Filter(0, KNOWN))))
     for price in (1e-3, 1e-2, 0.1):
-        found = best(equations, basis, tables, FIRST, price)
+        found = fitted(equations, basis, tables, FIRST, price)
         assert found is not None
         gain = saved(found, equations, basis, tables, price)
         for k in range(len(found.symbols)):
@@ -170,14 +159,14 @@ def test_noise_has_no_filter(photograph: np.ndarray, basis: Basis, tables: Table
     x = smooth(photograph)
     noise = np.random.default_rng(2).normal(0, 4, x.shape)
     pixels = np.rint(np.clip(255 * x + noise, 0, 255)).astype(np.uint8).transpose(1, 2, 0)
-    assert best(normal(x, pixels), basis, tables, FIRST, 0.02) is None
+    assert fitted(normal(x, pixels), basis, tables, FIRST, 0.02) is None
 
 
 def test_a_perfect_picture_has_no_filter(photograph: np.ndarray, basis: Basis, tables: Tables) -> None:
     pixels = photograph[60:150, 180:250]
     x = (pixels.transpose(2, 0, 1) / 255).astype(np.float32)
     for price in (1e-3, 1.0):
-        assert best(normal(x, pixels), basis, tables, FIRST, price) is None
+        assert fitted(normal(x, pixels), basis, tables, FIRST, price) is None
 
 
 def valid(found: Filter | None, basis: Basis, tables: Tables) -> bool:
@@ -200,7 +189,7 @@ def test_flat_pictures_have_what_filters_they_like(
     for grey in (0, 128, 255):
         equations = normal(x, np.full((*size, 3), grey, np.uint8))
         assert np.abs(equations.gram[10:]).max() < 1e-3  # no pixel differs from another
-        found = best(equations, basis, tables, FIRST, price)
+        found = fitted(equations, basis, tables, FIRST, price)
         assert valid(found, basis, tables)
         assert found is None or saved(found, equations, basis, tables, price) > 0
 
@@ -208,7 +197,7 @@ def test_flat_pictures_have_what_filters_they_like(
 def test_a_tint_of_a_flat_picture_is_found(basis: Basis, tables: Tables) -> None:
     x = np.full((3, 20, 20), 0.5, np.float32)
     pixels = np.full((20, 20, 3), (139, 128, 122), np.uint8)
-    found = best(normal(x, pixels), basis, tables, FIRST, 1.0)
+    found = fitted(normal(x, pixels), basis, tables, FIRST, 1.0)
     assert found is not None
     assert np.abs(filtered(x, basis.taps(found)).astype(int) - pixels).max() <= 1
 
@@ -226,22 +215,37 @@ def test_no_basis_and_no_price_make_what_a_file_cannot_hold(seed: int, tables: T
     pixels = random.integers(0, 256, (height, width, 3), np.uint8)
     equations = normal(x, pixels)
     for price in (1e-9, 1e-2, 1e6):
-        assert valid(best(equations, basis, tables, FIRST, price), basis, tables)
+        assert valid(fitted(equations, basis, tables, FIRST, price), basis, tables)
 
 
+@pytest.mark.parametrize(("enough", "rows"), [(90 * 70 // 3, 1), (90 * 70 // 4, 1), (90 * 70 // 8, 1), (1, 18)])
 def test_some_rows_say_enough_of_a_large_picture(
-    photograph: np.ndarray, basis: Basis, tables: Tables, monkeypatch: pytest.MonkeyPatch
+    enough: int, rows: int, photograph: np.ndarray, basis: Basis, tables: Tables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     x = smooth(photograph)
     pixels = filtered(x, basis.taps(Filter(0, KNOWN)))
     whole = normal(x, pixels)
-    monkeypatch.setattr(fitting, "ENOUGH", 90 * 70 // 3)
+    monkeypatch.setattr(fitting, "ENOUGH", enough)
+    monkeypatch.setattr(fitting, "ROWS", rows)
     some = normal(x, pixels)
     assert some.pixels == whole.pixels and not np.array_equal(some.gram, whole.gram)
     assert some.gram[0, 0] == pytest.approx(90 * 70)  # the feature that is 1 everywhere
-    found = best(some, basis, tables, FIRST, 1.0)
+    found = fitted(some, basis, tables, FIRST, 1.0)
     assert found is not None
     assert squared(pixels, x, basis.taps(found)) < 0.1 * squared(pixels, x)
+
+
+def test_rows_that_are_left_out_change_nothing_of_the_others(photograph: np.ndarray) -> None:
+    x = smooth(photograph)
+    whole = np.concatenate([found.reshape(FEATURES, -1, 70) for found in over(x, lambda _, found: found)], 1)
+    for every in (1, 2, 5, 7, 90, 200):
+        for at, found in over(x, lambda at, found: (at, found), every=every):
+            np.testing.assert_allclose(found.reshape(FEATURES, -1, 70), whole[:, *at], rtol=1e-5, atol=1e-3)
+
+
+def test_what_a_synthesis_overshoots_is_no_error(basis: Basis, tables: Tables) -> None:
+    x = np.full((3, 20, 20), 1.2, np.float32)
+    assert fitted(normal(x, np.full((20, 20, 3), 255, np.uint8)), basis, tables, FIRST, 1.0) is None
 
 
 def test_numbers_are_weighed_by_the_tables_of_the_scales(
@@ -251,7 +255,7 @@ def test_numbers_are_weighed_by_the_tables_of_the_scales(
     equations = normal(smooth(photograph), photograph[60:150, 180:250])
     other = 0
     for price in (1e-3, 3e-3, 1e-2, 3e-2):
-        found = [best(equations, basis, *where, price) for where in ((tables, FIRST), (alone, 0), (tables, 0))]
+        found = [fitted(equations, basis, *where, price) for where in ((tables, FIRST), (alone, 0), (tables, 0))]
         said = [one and (one.step, one.symbols.tolist()) for one in found]
         assert said[0] is not None and said[0] == said[1]
         other += said[2] != said[0]

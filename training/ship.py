@@ -11,10 +11,11 @@ With --retire, weights that are replaced stay on the shelf without their encoder
 are decoded for ever.
 
 The first form exports each run, stored in the smallest way that costs less than 0.1 % of the Lagrangian on the
-held-out pictures; where a factorised prior has latents that are not used, without them. Qualities 0..100 are
+held-out pictures; where a factorised prior has latents that are not used, without them. Weights for MSE of models
+whose pictures may have filters of their own get directions of them, found on tiles of --data. Qualities 0..100 are
 divided evenly among the runs, the lowest rate first. The second form copies the Kodak figures of the shipped
 weights. --restore stores the float networks of a model's shipped weights again, --recount counts the tables of
-their conditional priors again.
+their conditional priors again and finds the directions of filters again.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Fitting the picture's own filter (`latens.wiener`): which numbers take more error away than they cost bits.
 
-With f the features of a pixel and e = x - g_s(y_hat) what it lacks, on 0..255 and in R, G and B,
+With f the features of a pixel and e = x - g_s(y_hat) what it lacks, g_s clipped, on 0..255 and in R, G and B,
 
     squared error of taps t = sum |e|^2 - 2 <X, t> + <t, G t>,       G = sum f f^T,  X = sum f e^T
 
@@ -24,10 +24,10 @@ from latens.wiener import FEATURES, MOST_STEP, MOST_SYMBOL, NUMBER, Area, Basis,
 LENGTHS = (12, 24, 48, 96, 160)  # numbers of a filter; the last ones of them may turn out not to pay
 AWAY = 3  # between steps that are tried, from the one that theory asks for, on
 UNIT = 0.75  # of the step of a uniform quantiser at high rate
-ENOUGH = 1 << 17  # pixels that say enough of a picture
+ENOUGH, ROWS = 1 << 17, 32  # pixels that say enough of a picture; rows of it, at least
 RIDGE = 1e-7  # of the largest curvature, at least
 SWEEPS = 6  # over the numbers of the best filter, each of which is chosen again given the others
-REACH = 24  # of symbols whose bits are looked up; one beyond costs as much more as the last of them
+LISTED = 24  # of symbols whose bits are looked up; one beyond costs as much more as the last of them
 
 
 class Normal(NamedTuple):
@@ -44,24 +44,26 @@ def normal(x: np.ndarray, pixels: np.ndarray) -> Normal:
     Of large pictures some rows are looked at, evenly spread, for all of them.
     """
     height, width = pixels.shape[:2]
-    every = max(1, round(height * width / ENOUGH))
+    every = max(1, min(round(height * width / ENOUGH), height // ROWS))
+    every -= 1 - every % 2  # odd, so that all rows of the blocks that g_s ends in have their turn
     gram, cross = np.zeros((FEATURES, FEATURES)), np.zeros((FEATURES, 3))
 
     def add(at: Area, found: np.ndarray) -> None:
         nonlocal gram, cross
-        lack = pixels[at].transpose(2, 0, 1) - x[:, *at] * np.float32(255)
+        lack = pixels[at].transpose(2, 0, 1) - np.clip(x[:, *at], 0, 1) * np.float32(255)
         gram += found @ found.T
         cross += found @ lack.reshape(3, -1).T
 
-    deque(over(x, add, every=every), maxlen=0)
+    with np.errstate(over="ignore", invalid="ignore"):  # of weights that make no picture
+        deque(over(x, add, every=every), maxlen=0)
     more = height / len(range(0, height, every))
     return Normal(more * gram, more * cross, height * width)
 
 
 def fitted(
     equations: Normal, basis: Basis, tables: Tables, first: int, price: float
-) -> tuple[float, Filter] | None:
-    """The filter that saves most, and how many bits; None if none saves any.
+) -> Filter | None:
+    """The filter that saves most; None if none saves any bits.
 
     Args:
         tables: those of the latents' scales are there from ``first`` on
@@ -70,7 +72,8 @@ def fitted(
     gram = np.einsum("fg,kgc->kfc", equations.gram, basis.vectors).reshape(len(basis.scales), -1)
     vectors = basis.vectors.reshape(gram.shape)
     # Of numbers z, in units of delta 1: bits saved are 2 <linear, z> - <z, quadratic z>.
-    quadratic, linear = price * (gram @ vectors.T), price * (vectors @ equations.cross.ravel())
+    with np.errstate(over="ignore", invalid="ignore"):
+        quadratic, linear = price * (gram @ vectors.T), price * (vectors @ equations.cross.ravel())
     if not np.isfinite(quadratic.sum() + linear.sum()):
         return None  # no synthesis that was trained makes such a picture
     unit = UNIT * np.sqrt(6 / (price * equations.pixels * np.log(2)))
@@ -82,18 +85,20 @@ def fitted(
         return _Lattice(step, quadratic[:length, :length], linear[:length], index, tables)
 
     def solved(length: int, away: int) -> tuple[float, int, int, np.ndarray]:
-        """Bits saved by a filter of so many numbers, before the last of them are left out, and of this step."""
+        """Bits saved at a step by the first so many numbers or fewer, and these numbers, all of them."""
         symbols = at(length, away).solved()
         return at(length, away).prefix(symbols, NUMBER + first)[0], length, away, symbols
 
-    best = max((solved(min(length, len(basis.scales)), 0) for length in LENGTHS), key=itemgetter(0))
+    lengths = sorted({min(length, len(basis.scales)) for length in LENGTHS})
+    best = max((solved(length, 0) for length in lengths), key=itemgetter(0))
     for turn in (-AWAY, AWAY):
         while (other := solved(best[1], best[2] + turn))[0] > best[0]:
             best = other
     _, length, away, symbols = best
     lattice = at(length, away)
-    saved, symbols = lattice.prefix(lattice.swept(symbols), NUMBER + first)
-    return (saved, Filter(lattice.step, symbols)) if saved > 0 else None
+    parts = [lattice.prefix(found, NUMBER + first) for found in (symbols, lattice.swept(symbols))]
+    saved, symbols = max(parts, key=itemgetter(0))
+    return Filter(lattice.step, symbols) if saved > 0 else None
 
 
 @dataclass(frozen=True)
@@ -139,8 +144,8 @@ class _Lattice:
         return found.astype(np.int32)
 
     def _costs(self) -> list[list[float]]:
-        """The bits of each number's symbols from -REACH to REACH."""
-        around = np.arange(-REACH, REACH + 1, dtype=np.int32)
+        """The bits of each number's symbols from -LISTED to LISTED."""
+        around = np.arange(-LISTED, LISTED + 1, dtype=np.int32)
         spent = bits(self.tables, np.tile(around, len(self.index)), np.repeat(self.index, len(around)))
         return [row.tolist() for row in spent.reshape(-1, len(around))]
 
@@ -173,9 +178,9 @@ def _cheapest(wanted: float, own: float, costs: list[float]) -> int:
     low = max(-MOST_SYMBOL, min(math.floor(wanted), MOST_SYMBOL - 1))
     best, least = 0, math.inf
     for symbol in (0, low, low + 1):
-        inside = max(-REACH, min(symbol, REACH))
+        inside = max(-LISTED, min(symbol, LISTED))
         beyond = abs(symbol - inside) * (costs[-1] - costs[-2])
-        spent = own * (symbol - wanted) ** 2 + costs[inside + REACH] + beyond
+        spent = own * (symbol - wanted) ** 2 + costs[inside + LISTED] + beyond
         if spent < least:
             best, least = symbol, spent
     return best

@@ -14,7 +14,7 @@ from latens.coding import Encoder
 from latens.entropy.channels import Decode, Encode
 from latens.entropy.recall import Recalling
 from latens.errors import WeightsError
-from latens.pixels import to_network, to_pixels
+from latens.pixels import ROWS, to_network, to_pixels
 from latens.weights.package import Weights
 from latens.wiener import Filter
 
@@ -66,10 +66,11 @@ class Analysed:
         weights = self.weights
         channel = play(Encoder(weights.tables), weights.priors, header.height, header.width, self.networks)
         y_hat = weights.model.code(y, channel)
+        channel.adapted.clear()  # of no use after the latents, and large
         return self._packed(Coded(b"", header, y_hat, channel))
 
-    def filtered(self, file: Coded, found: Filter) -> Coded:
-        """The same file with a filter."""
+    def filtered(self, file: Coded, found: Filter | None) -> Coded:
+        """The same file with another filter, or none."""
         return self._packed(file._replace(filter=found))
 
     def _packed(self, file: Coded) -> Coded:
@@ -120,7 +121,10 @@ def synthesised(header: Header, weights: Weights, y_hat: np.ndarray) -> np.ndarr
 def pictured(x: np.ndarray, weights: Weights, found: Filter | None) -> np.ndarray:
     """uint8 (H, W, 3) of what g_s has made, float32 (3, H, W), and of the picture's own filter."""
     if found is None or weights.filters is None:
-        return np.ascontiguousarray(to_pixels(x[None].copy()))
+        pixels = np.empty((*x.shape[1:], 3), np.uint8)
+        for row in range(0, len(pixels), ROWS):  # to_pixels uses up what it is given
+            pixels[row : row + ROWS] = to_pixels(x[None, :, row : row + ROWS].copy())
+        return pixels
     return wiener.filtered(x, weights.filters.taps(found), weights.runtime.threads)
 
 

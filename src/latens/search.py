@@ -21,6 +21,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import count, islice
 from numbers import Integral
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -39,7 +40,6 @@ KEPT = 0.85  # of what the aim was, beside the symbols
 FIRST, AFTER, UNDONE = 0.08, 0.9, 0.7  # size times curvature; the next one, after a step and after no help
 LONGER = 2.5  # than that: every second step after one that did not help
 DEARER = 1.5  # the next price, while the first step has not helped
-SURE, MANY = 0.005, 1 << 17  # of the Lagrangian, what a filter is said to save; pixels: above both it is believed
 DOUBT = 2e-4  # of Lagrangians that come with a derivative: their pixels are not to the last bit a decoder's
 
 
@@ -72,11 +72,7 @@ def climbed(
     lmbda = weights.lmbda(header.quality)
     descent, taken = None if lmbda is None else _descent(analysed, rounded, y, lmbda), 0
     first = MOST_EFFORT + 1 if weights.filters is None else weights.model.effort
-    best: Coded | None = None
-
-    def dear(file: Coded) -> float:
-        return lagrangian(file, analysed, lmbda or 0.0)
-
+    best: tuple[float, Coded] | None = None
     for effort in efforts:
         if descent is None or lmbda is None or effort == 0:
             yield rounded
@@ -90,24 +86,21 @@ def climbed(
                 yield step.settled()[1]
             else:
                 found = filtered(analysed, *step.settled(), lmbda)
-                best = found if best is None else min(best, found, key=dear)
+                best = found if best is None else min(best, found, key=itemgetter(0))
         if best is not None:
-            yield best
+            yield best[1]
 
 
-def filtered(analysed: Analysed, least: float, file: Coded, lmbda: float) -> Coded:
-    """A file, of which the Lagrangian is given, with a filter of the picture's own if one pays."""
+def filtered(analysed: Analysed, least: float, file: Coded, lmbda: float) -> tuple[float, Coded]:
+    """A file of Lagrangian ``least`` with a filter of the picture's own, if one pays; its Lagrangian first."""
     weights = analysed.weights
     assert weights.filters is not None
     equations = normal(analysed.synthesised(file), analysed.pixels)
     found = fitted(equations, weights.filters, weights.tables, weights.priors[LATENTS].first, lmbda / 3)
     if found is None:
-        return file
-    saved, own = found
-    better = analysed.filtered(file, own)
-    if saved > SURE * least and equations.pixels >= MANY:
-        return better
-    return better if lagrangian(better, analysed, lmbda) < lagrangian(file, analysed, lmbda) else file
+        return least, file
+    better = analysed.filtered(file, found)
+    return min((least, file), (lagrangian(better, analysed, lmbda), better), key=itemgetter(0))
 
 
 class _Step(NamedTuple):

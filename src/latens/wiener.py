@@ -125,7 +125,7 @@ def _one(channel: Encode | Decode, prior: str, value: int | None = None) -> int:
 
 
 def features(planes: np.ndarray, every: int = 1) -> np.ndarray:
-    """Of `PLANES` (3, h + 4, w + 4) of a picture, float32 (FEATURES, h / every, w); docs/format.md lists them.
+    """Of `PLANES` (3, h + 4, w + 4) of a picture, float32 (FEATURES, ceil(h / every), w); see docs/format.md.
 
     every: of so many rows, the first one
     """
@@ -207,29 +207,22 @@ def over(
     rows = max(1, PIXELS // columns) * every
 
     def area(start: tuple[int, int]) -> Any:
-        down, across = _Span.of(start[0], rows, height), _Span.of(start[1], columns, width)
-        planes = np.tensordot(PLANES, x[:, down.seen, across.seen] * np.float32(255), 1) - MIDDLE[:, None, None]
-        planes = np.pad(planes, ((0, 0), down.missing, across.missing), mode="edge")
-        own = slice(down.own.start, down.own.stop, every), across.own
-        return use(own, features(planes, every).reshape(FEATURES, -1))
+        (top, left), (bottom, right) = start, (min(start[0] + rows, height), min(start[1] + columns, width))
+        if every > 2 * REACH:  # most rows are seen by nobody
+            seen, step = np.arange(top, bottom, every)[:, None] + np.arange(-REACH, REACH + 1), 2 * REACH + 1
+        else:
+            seen, step = np.arange(top - REACH, bottom + REACH), every
+        before, after = max(0, left - REACH), min(right + REACH, width)
+        part = x[:, np.clip(seen.ravel(), 0, height - 1), before:after] * np.float32(255)
+        planes = np.tensordot(PLANES, part, 1) - MIDDLE[:, None, None]
+        missing = (REACH - (left - before), REACH - (after - right))
+        planes = np.pad(planes, ((0, 0), (0, 0), missing), mode="edge")
+        own = slice(top, bottom, every), slice(left, right)
+        return use(own, features(planes, step).reshape(FEATURES, -1))
 
     with ThreadPoolExecutor(threads or cores()) as pool:
         mapped = map if threads == 1 else pool.map
         yield from mapped(area, product(range(0, height, rows), range(0, width, columns)))
-
-
-class _Span(NamedTuple):
-    """Positions of one side, those that are seen with them, and how many of these lie beyond either end."""
-
-    own: slice
-    seen: slice
-    missing: tuple[int, int]
-
-    @classmethod
-    def of(cls, first: int, count: int, side: int) -> _Span:
-        last = min(first + count, side)
-        before, after = max(0, first - REACH), min(last + REACH, side)
-        return cls(slice(first, last), slice(before, after), (REACH - first + before, REACH - after + last))
 
 
 def filtered(x: np.ndarray, taps: np.ndarray, threads: int = 1) -> np.ndarray:

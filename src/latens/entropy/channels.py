@@ -252,7 +252,7 @@ class Encode(_Coding):
     coder: Encoder
 
     def branched(self) -> Self:
-        """One that goes on from here by itself."""
+        """One that goes on from here by itself, with symbols that are `listed`; scales that adapt are shared."""
         other = copy(self)
         other.coder, other.check = self.coder.branched(), copy(self.check)
         return other

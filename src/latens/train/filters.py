@@ -27,7 +27,7 @@ def directions(weights: Weights, pictures: Iterable[np.ndarray]) -> dict[str, np
     """
     met = [_equations(weights, pixels, quality) for pixels in pictures for quality in QUALITIES]
     mean = sum(one.gram / one.pixels for one in met) / len(met)
-    lower = np.linalg.cholesky(mean + 1e-7 * np.diag(np.diag(mean)))
+    lower = np.linalg.cholesky(mean + 1e-7 * np.diag(np.diag(mean)) + 1e-9 * np.eye(FEATURES))
     optimal = [np.linalg.solve(one.gram / one.pixels + RIDGE * mean, one.cross / one.pixels) for one in met]
     measured = np.stack([(lower.T @ taps).ravel() for taps in optimal])
     _, spread, components = np.linalg.svd(measured / np.sqrt(len(met)), full_matrices=False)
