@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass
+from functools import cached_property
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -60,9 +61,7 @@ def normal(x: np.ndarray, pixels: np.ndarray) -> Normal:
     return Normal(more * gram, more * cross, height * width)
 
 
-def fitted(
-    equations: Normal, basis: Basis, tables: Tables, first: int, price: float
-) -> Filter | None:
+def fitted(equations: Normal, basis: Basis, tables: Tables, first: int, price: float) -> Filter | None:
     """The filter that saves most; None if none saves any bits.
 
     Args:
@@ -79,23 +78,20 @@ def fitted(
     unit = UNIT * np.sqrt(6 / (price * equations.pixels * np.log(2)))
     middle = int(np.clip(np.rint(np.log(unit) / np.log(delta(1))), -MOST_STEP, MOST_STEP))
 
-    def at(length: int, away: int) -> _Lattice:
+    def solved(length: int, away: int) -> tuple[float, int, int, _Lattice, np.ndarray]:
+        """Bits saved at a step by the first so many numbers or fewer; the lattice, and all of these numbers."""
         step = int(np.clip(middle + away, -MOST_STEP, MOST_STEP))
         index = basis.at(step, length) + first
-        return _Lattice(step, quadratic[:length, :length], linear[:length], index, tables)
-
-    def solved(length: int, away: int) -> tuple[float, int, int, np.ndarray]:
-        """Bits saved at a step by the first so many numbers or fewer, and these numbers, all of them."""
-        symbols = at(length, away).solved()
-        return at(length, away).prefix(symbols, NUMBER + first)[0], length, away, symbols
+        lattice = _Lattice(step, quadratic[:length, :length], linear[:length], index, tables)
+        symbols = lattice.solved()
+        return lattice.prefix(symbols, NUMBER + first)[0], length, away, lattice, symbols
 
     lengths = sorted({min(length, len(basis.scales)) for length in LENGTHS})
     best = max((solved(length, 0) for length in lengths), key=itemgetter(0))
     for turn in (-AWAY, AWAY):
         while (other := solved(best[1], best[2] + turn))[0] > best[0]:
             best = other
-    _, length, away, symbols = best
-    lattice = at(length, away)
+    *_, lattice, symbols = best
     parts = [lattice.prefix(found, NUMBER + first) for found in (symbols, lattice.swept(symbols))]
     saved, symbols = max(parts, key=itemgetter(0))
     return Filter(lattice.step, symbols) if saved > 0 else None
@@ -121,29 +117,29 @@ class _Lattice:
         if most > 0:
             kept, upper = _rooted(self.quadratic, most)
             upper, ideal = upper * unit, np.linalg.solve(kept, self.linear) / unit
-            costs = self._costs()
             for k in reversed(range(len(found))):
                 row = upper[k]
                 wanted = float(ideal[k] + row[k + 1 :] @ (ideal[k + 1 :] - found[k + 1 :]) / row[k])
-                found[k] = _cheapest(wanted, float(row[k]) ** 2, costs[k])
+                found[k] = _cheapest(wanted, float(row[k]) ** 2, self.costs[k])
         return found.astype(np.int32)
 
     def swept(self, symbols: np.ndarray) -> np.ndarray:
         """Symbols (n,) int32 that save more than those given: each in turn is the best given the others."""
         unit = delta(self.step)
-        slope, rows, costs = (self.linear * unit).tolist(), self.quadratic * unit**2, self._costs()
+        slope, rows = (self.linear * unit).tolist(), self.quadratic * unit**2
         found = symbols.astype(np.float64)
         for _ in range(SWEEPS):
             before = found.copy()
             for k, own in enumerate(np.diag(rows).tolist()):
                 if own > 0:  # else there is nothing of it in this picture
                     wanted = (slope[k] - float(rows[k] @ found)) / own + float(found[k])
-                    found[k] = _cheapest(wanted, own, costs[k])
+                    found[k] = _cheapest(wanted, own, self.costs[k])
             if np.array_equal(found, before):
                 break
         return found.astype(np.int32)
 
-    def _costs(self) -> list[list[float]]:
+    @cached_property
+    def costs(self) -> list[list[float]]:
         """The bits of each number's symbols from -LISTED to LISTED."""
         around = np.arange(-LISTED, LISTED + 1, dtype=np.int32)
         spent = bits(self.tables, np.tile(around, len(self.index)), np.repeat(self.index, len(around)))
