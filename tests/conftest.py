@@ -39,7 +39,7 @@ def recording() -> Callable[[type], type]:
 
 @pytest.fixture(scope="session")
 def filtering(tmp_path_factory: pytest.TempPathFactory, photograph: np.ndarray) -> tuple[Path, Path]:
-    """The default weights without filters of pictures' own, and with some found from two small pictures."""
+    """The default weights without filters of pictures' own, and with some found from three small pictures."""
     from latens.train.filters import directions
     from latens.weights.package import as_members, load, pack
     from latens.weights.shelf import select
@@ -48,7 +48,8 @@ def filtering(tmp_path_factory: pytest.TempPathFactory, photograph: np.ndarray) 
     whole = load(select("latens", 50))
     members = {name: member for name, member in whole.members.items() if not name.startswith("filters.")}
     pack(folder / "plain.ltm", whole.card, members)
-    pictures = [np.ascontiguousarray(one) for one in (photograph[:192, 100:292], data.coffee()[60:252, 150:342])]
+    parts = photograph[:192, 100:292], data.coffee()[60:252, 150:342], photograph[:192, 300:492]
+    pictures = [np.ascontiguousarray(one) for one in parts]
     arrays = directions(load(folder / "plain.ltm"), pictures)
     pack(folder / "own.ltm", whole.card, {**members, **as_members(arrays)})
     return folder / "plain.ltm", folder / "own.ltm"

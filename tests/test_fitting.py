@@ -13,7 +13,7 @@ from latens.entropy.account import Estimate
 from latens.entropy.channels import Encode, Group, PriorTables
 from latens.entropy.scales import COUNT, gaussian_pmf, position, sigmas
 from latens.fitting import Normal, fitted, normal
-from latens.wiener import FEATURES, MOST_STEP, MOST_SYMBOL, Basis, Filter, filtered, over
+from latens.wiener import FEATURES, FEWER, MOST_STEP, MOST_SYMBOL, Basis, Filter, filtered, over
 
 FIRST = COUNT  # so many tables of something else are before those of the scales
 PRIORS = {"y": PriorTables(FIRST, (Group(COUNT),))}
@@ -52,7 +52,7 @@ def basis(photograph: np.ndarray) -> Basis:
     vectors[1, 1] = 1
     vectors[2, [10, 15]] = 1  # pairs of luma: beside, and above and below
     vectors[3, 2, 2] = 1
-    equations = normal(smooth(photograph), photograph[60:150, 180:250])
+    equations = normal(smooth(photograph), photograph[60:150, 180:250], FEATURES)
     gram = equations.gram / equations.pixels
     for k, vector in enumerate(vectors):
         for other in vectors[:k]:
@@ -95,7 +95,7 @@ def test_the_error_of_any_taps_is_foretold(
     monkeypatch.setattr(wiener, "PIXELS", most)
     x, random = smooth(photograph), np.random.default_rng(1)
     pixels = photograph[60:150, 180:250]
-    equations = normal(x, pixels)
+    equations = normal(x, pixels, FEATURES)
     assert equations.pixels == 90 * 70 and equations.gram.shape == (FEATURES, FEATURES)
     assert equations.gram.dtype == equations.cross.dtype == np.float64
     before = squared(pixels, x)
@@ -105,10 +105,18 @@ def test_the_error_of_any_taps_is_foretold(
         assert foretold(equations, taps) == pytest.approx(after - before, rel=1e-4, abs=1e-5 * (before + after))
 
 
+def test_fewer_features_make_the_first_of_the_same_equations(photograph: np.ndarray) -> None:
+    x, pixels = smooth(photograph), photograph[60:150, 180:250]
+    whole, few = (normal(x, pixels, count) for count in (FEATURES, FEWER))
+    assert few.gram.shape == (FEWER, FEWER) and few.cross.shape == (FEWER, 3)
+    np.testing.assert_allclose(few.gram, whole.gram[:FEWER, :FEWER], rtol=1e-5)
+    np.testing.assert_allclose(few.cross, whole.cross[:FEWER], rtol=1e-5, atol=1e-3 * np.abs(whole.cross).max())
+
+
 def test_a_known_filter_is_found(photograph: np.ndarray, basis: Basis, tables: Tables) -> None:
     x = smooth(photograph)
     pixels = filtered(x, basis.taps(Filter(0, KNOWN)))
-    equations = normal(x, pixels)
+    equations = normal(x, pixels, FEATURES)
     found = fitted(equations, basis, tables, FIRST, 1.0)
     assert found is not None
     z = np.zeros(12)
@@ -126,7 +134,7 @@ def test_the_bits_of_a_filter_are_less_than_it_saves_and_more_so_at_a_higher_pri
     photograph: np.ndarray, basis: Basis, tables: Tables
 ) -> None:
     x = smooth(photograph)
-    equations = normal(x, filtered(x, basis.taps(Filter(0, KNOWN))))
+    equations = normal(x, filtered(x, basis.taps(Filter(0, KNOWN))), FEATURES)
     gains, errors = [], []
     for price in (1e-3, 1e-2, 0.1, 1.0):
         found = fitted(equations, basis, tables, FIRST, price)
@@ -139,7 +147,7 @@ def test_the_bits_of_a_filter_are_less_than_it_saves_and_more_so_at_a_higher_pri
 
 def test_no_single_number_of_it_could_be_better(photograph: np.ndarray, basis: Basis, tables: Tables) -> None:
     x = smooth(photograph)
-    equations = normal(x, filtered(x, basis.taps(Filter(0, KNOWN))))
+    equations = normal(x, filtered(x, basis.taps(Filter(0, KNOWN))), FEATURES)
     for price in (1e-3, 1e-2, 0.1):
         found = fitted(equations, basis, tables, FIRST, price)
         assert found is not None
@@ -159,14 +167,14 @@ def test_noise_has_no_filter(photograph: np.ndarray, basis: Basis, tables: Table
     x = smooth(photograph)
     noise = np.random.default_rng(2).normal(0, 4, x.shape)
     pixels = np.rint(np.clip(255 * x + noise, 0, 255)).astype(np.uint8).transpose(1, 2, 0)
-    assert fitted(normal(x, pixels), basis, tables, FIRST, 0.02) is None
+    assert fitted(normal(x, pixels, FEATURES), basis, tables, FIRST, 0.02) is None
 
 
 def test_a_perfect_picture_has_no_filter(photograph: np.ndarray, basis: Basis, tables: Tables) -> None:
     pixels = photograph[60:150, 180:250]
     x = (pixels.transpose(2, 0, 1) / 255).astype(np.float32)
     for price in (1e-3, 1.0):
-        assert fitted(normal(x, pixels), basis, tables, FIRST, price) is None
+        assert fitted(normal(x, pixels, FEATURES), basis, tables, FIRST, price) is None
 
 
 def valid(found: Filter | None, basis: Basis, tables: Tables) -> bool:
@@ -187,7 +195,7 @@ def test_flat_pictures_have_what_filters_they_like(
 ) -> None:
     x = np.full((3, *size), level, np.float32)
     for grey in (0, 128, 255):
-        equations = normal(x, np.full((*size, 3), grey, np.uint8))
+        equations = normal(x, np.full((*size, 3), grey, np.uint8), FEATURES)
         assert np.abs(equations.gram[10:]).max() < 1e-3  # no pixel differs from another
         found = fitted(equations, basis, tables, FIRST, price)
         assert valid(found, basis, tables)
@@ -197,7 +205,7 @@ def test_flat_pictures_have_what_filters_they_like(
 def test_a_tint_of_a_flat_picture_is_found(basis: Basis, tables: Tables) -> None:
     x = np.full((3, 20, 20), 0.5, np.float32)
     pixels = np.full((20, 20, 3), (139, 128, 122), np.uint8)
-    found = fitted(normal(x, pixels), basis, tables, FIRST, 1.0)
+    found = fitted(normal(x, pixels, FEATURES), basis, tables, FIRST, 1.0)
     assert found is not None
     assert np.abs(filtered(x, basis.taps(found)).astype(int) - pixels).max() <= 1
 
@@ -213,7 +221,7 @@ def test_no_basis_and_no_price_make_what_a_file_cannot_hold(seed: int, tables: T
     height, width = random.integers(1, 24, 2)
     x = random.uniform(-0.2, 1.2, (3, height, width)).astype(np.float32)
     pixels = random.integers(0, 256, (height, width, 3), np.uint8)
-    equations = normal(x, pixels)
+    equations = normal(x, pixels, FEATURES)
     for price in (1e-9, 1e-2, 1e6):
         assert valid(fitted(equations, basis, tables, FIRST, price), basis, tables)
 
@@ -224,10 +232,10 @@ def test_some_rows_say_enough_of_a_large_picture(
 ) -> None:
     x = smooth(photograph)
     pixels = filtered(x, basis.taps(Filter(0, KNOWN)))
-    whole = normal(x, pixels)
+    whole = normal(x, pixels, FEATURES)
     monkeypatch.setattr(fitting, "ENOUGH", enough)
     monkeypatch.setattr(fitting, "ROWS", rows)
-    some = normal(x, pixels)
+    some = normal(x, pixels, FEATURES)
     assert some.pixels == whole.pixels and not np.array_equal(some.gram, whole.gram)
     assert some.gram[0, 0] == pytest.approx(90 * 70)  # the feature that is 1 everywhere
     found = fitted(some, basis, tables, FIRST, 1.0)
@@ -245,14 +253,14 @@ def test_rows_that_are_left_out_change_nothing_of_the_others(photograph: np.ndar
 
 def test_what_a_synthesis_overshoots_is_no_error(basis: Basis, tables: Tables) -> None:
     x = np.full((3, 20, 20), 1.2, np.float32)
-    assert fitted(normal(x, np.full((20, 20, 3), 255, np.uint8)), basis, tables, FIRST, 1.0) is None
+    assert fitted(normal(x, np.full((20, 20, 3), 255, np.uint8), FEATURES), basis, tables, FIRST, 1.0) is None
 
 
 def test_numbers_are_weighed_by_the_tables_of_the_scales(
     photograph: np.ndarray, basis: Basis, tables: Tables
 ) -> None:
     alone = Tables.stack(tables.table(number) for number in range(FIRST, FIRST + COUNT))
-    equations = normal(smooth(photograph), photograph[60:150, 180:250])
+    equations = normal(smooth(photograph), photograph[60:150, 180:250], FEATURES)
     other = 0
     for price in (1e-3, 3e-3, 1e-2, 3e-2):
         found = [fitted(equations, basis, *where, price) for where in ((tables, FIRST), (alone, 0), (tables, 0))]

@@ -12,7 +12,19 @@ from latens.entropy.account import Account
 from latens.entropy.channels import Decode, Encode, Group, PriorTables
 from latens.entropy.scales import COUNT, gaussian_pmf, sigmas
 from latens.errors import ChecksumError
-from latens.wiener import FEATURES, MOST, MOST_STEP, MOST_SYMBOL, NUMBER, Basis, Filter, delta, filtered, over
+from latens.wiener import (
+    FEATURES,
+    FEWER,
+    MOST,
+    MOST_STEP,
+    MOST_SYMBOL,
+    NUMBER,
+    Basis,
+    Filter,
+    delta,
+    filtered,
+    over,
+)
 
 SIZES = [(1, 1), (1, 5), (3, 2), (7, 9)]
 K = 40
@@ -54,6 +66,8 @@ def defined(x: np.ndarray, row: int, column: int) -> list[float]:
             gates = [max(0.0, 1 - abs(v) / 16) for v in pair(d, r)]
             others = [seen(d, r)[plane] - here[plane], seen(-d, -r)[plane] - here[plane]]
             found.append(gates[0] * others[0] + gates[1] * others[1])
+    found += [sum(v / (1 + abs(v) / 2.5) for v in pair(d, r)) for d, r in half]
+    found += [seen(d, r)[0] - seen(-d, -r)[0] for d, r in half]
     return found
 
 
@@ -96,6 +110,14 @@ def test_taps_are_applied_rounded_and_clipped(height: int, width: int) -> None:
     assert np.abs(pixels - aim).max() <= 0.5 + 2e-3
     pixels = filtered(x, 1000 * taps)
     assert set(np.unique(pixels)) <= set(range(256)) and np.abs(pixels - exact(x, 1000 * taps)).max() <= 1.5
+
+
+def test_taps_of_fewer_features_are_as_if_the_others_had_none() -> None:
+    x, taps = made(7, 9), tapped()
+    few = [found.copy() for found in over(x, lambda _, found: found, count=FEWER)]
+    assert np.array_equal(np.concatenate(few, 1), gathered(x)[:FEWER].reshape(FEWER, -1))
+    taps[FEWER:] = 0
+    assert np.array_equal(filtered(x, taps[:FEWER]), filtered(x, taps))
 
 
 @pytest.mark.parametrize(("height", "width"), SIZES)
@@ -175,11 +197,13 @@ def poisoned(value: float) -> np.ndarray:
     return vectors
 
 
-def test_a_basis_has_as_few_as_one_direction_and_at_most_so_many() -> None:
+@pytest.mark.parametrize("features", [FEWER, FEATURES])
+def test_a_basis_has_as_few_as_one_direction_and_at_most_so_many(features: int) -> None:
     for count in (1, MOST):
-        found = Basis.of(np.ones((count, FEATURES, 3), np.float16), np.full(count, -7, np.int16))
+        found = Basis.of(np.ones((count, features, 3), np.float16), np.full(count, -7, np.int16))
         assert found.vectors.dtype == np.float64 and found.scales.dtype == np.int64
-        assert found.vectors.shape == (count, FEATURES, 3) and found.scales.tolist() == [-7] * count
+        assert found.vectors.shape == (count, features, 3) and found.scales.tolist() == [-7] * count
+        assert found.features == features and found.taps(Filter(0, np.ones(1, np.int32))).shape == (features, 3)
 
 
 @pytest.mark.parametrize(
@@ -188,6 +212,8 @@ def test_a_basis_has_as_few_as_one_direction_and_at_most_so_many() -> None:
         (GOOD[:0], SCALES[:0], "the filters are"),
         (np.zeros((MOST + 1, FEATURES, 3), np.float16), np.zeros(MOST + 1, np.int16), "the filters are"),
         (GOOD[:, 1:], SCALES, "the filters are"),
+        (GOOD[:, : FEWER - 1], SCALES, "the filters are"),
+        (GOOD[:, : FEWER + 1], SCALES, "the filters are"),
         (GOOD[:, :, :2], SCALES, "the filters are"),
         (GOOD[0], SCALES, "the filters are"),
         (GOOD[None], SCALES[:1], "the filters are"),

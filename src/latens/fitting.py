@@ -20,7 +20,7 @@ import numpy as np
 
 from latens.coding import Tables
 from latens.coding.cost import bits
-from latens.wiener import FEATURES, MOST_STEP, MOST_SYMBOL, NUMBER, Area, Basis, Filter, delta, over
+from latens.wiener import MOST_STEP, MOST_SYMBOL, NUMBER, Area, Basis, Filter, delta, over
 
 LENGTHS = (12, 24, 48, 96, 160)  # numbers of a filter; the last ones of them may turn out not to pay
 AWAY = 3  # between steps that are tried, from the one that theory asks for, on
@@ -32,22 +32,22 @@ LISTED = 24  # of symbols whose bits are looked up; one beyond costs as much mor
 
 
 class Normal(NamedTuple):
-    """The normal equations of a picture: G (FEATURES, FEATURES) and X (FEATURES, 3), float64; how many pixels."""
+    """The normal equations of a picture: G (F, F) and X (F, 3) of F features, float64; how many pixels."""
 
     gram: np.ndarray
     cross: np.ndarray
     pixels: int
 
 
-def normal(x: np.ndarray, pixels: np.ndarray) -> Normal:
-    """Of what g_s has made, float32 (3, H, W) in 0..1, of a picture uint8 (H, W, 3).
+def normal(x: np.ndarray, pixels: np.ndarray, count: int) -> Normal:
+    """Of what g_s has made, float32 (3, H, W) in 0..1, of a picture uint8 (H, W, 3), and of ``count`` features.
 
     Of large pictures some rows are looked at, evenly spread, for all of them.
     """
     height, width = pixels.shape[:2]
     every = max(1, min(round(height * width / ENOUGH), height // ROWS))
     every -= 1 - every % 2  # odd, so that all rows of the blocks that g_s ends in have their turn
-    gram, cross = np.zeros((FEATURES, FEATURES)), np.zeros((FEATURES, 3))
+    gram, cross = np.zeros((count, count)), np.zeros((count, 3))
 
     def add(at: Area, found: np.ndarray) -> None:
         nonlocal gram, cross
@@ -56,7 +56,7 @@ def normal(x: np.ndarray, pixels: np.ndarray) -> Normal:
         cross += found @ lack.reshape(3, -1).T
 
     with np.errstate(over="ignore", invalid="ignore"):  # of weights that make no picture
-        deque(over(x, add, every=every), maxlen=0)
+        deque(over(x, add, every=every, count=count), maxlen=0)
     more = height / len(range(0, height, every))
     return Normal(more * gram, more * cross, height * width)
 

@@ -94,9 +94,10 @@ def climbed(
 def filtered(analysed: Analysed, least: float, file: Coded, lmbda: float) -> tuple[float, Coded]:
     """A file of Lagrangian ``least`` with a filter of the picture's own, if one pays; its Lagrangian first."""
     weights = analysed.weights
-    assert weights.filters is not None
-    equations = normal(analysed.synthesised(file), analysed.pixels)
-    found = fitted(equations, weights.filters, weights.tables, weights.priors[LATENTS].first, lmbda / 3)
+    basis = weights.filters
+    assert basis is not None
+    equations = normal(analysed.synthesised(file), analysed.pixels, basis.features)
+    found = fitted(equations, basis, weights.tables, weights.priors[LATENTS].first, lmbda / 3)
     if found is None:
         return least, file
     better = analysed.filtered(file, found)

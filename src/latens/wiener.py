@@ -2,13 +2,15 @@
 
 A synthesis is right on the average of its training pictures. How the errors of this picture go together with what
 is seen around them, its encoder can tell, and a least squares fit (Wiener's; `latens.fitting`) takes some of them
-away, as the adaptive loop filter of VVC does. Of a pixel p are seen `FEATURES` numbers f(p): its colours and their
-products; the 5x5 pixels around it, in pairs of opposite ones; and what is not linear in them: differences of luma,
-large ones held down, products of opposite ones, and differences of colour where there is none of luma::
+away, as the adaptive loop filter of VVC does. Of a pixel p are seen up to `FEATURES` numbers f(p): its colours
+and their products; the 5x5 pixels around it, in pairs of opposite ones; what is not linear in them: differences of
+luma, large ones held down, products of opposite ones, and differences of colour where there is none of luma; and
+differences of luma across it::
 
     x_hat(p) = g_s(y_hat)(p) + taps^T f(p),    taps = delta(step) * sum over k < n of q_k v_k
 
-The v_k come with the weights (`Basis`): directions of taps, first those in which pictures differ most.
+The v_k come with the weights (`Basis`): directions of taps, first those in which pictures differ most. They have
+taps for all of the features, or for the first `FEWER`, which take less time.
 n, the step and the integers q_k are the last passes of a payload, under the tables of scales of the latents.
 """
 
@@ -34,8 +36,10 @@ MIDDLE = np.array([128, 0, 0], np.float32)
 REACH = 2
 PAIRS = tuple((row, column) for row in range(3) for column in range(-2, 3) if (row, column) > (0, 0))
 NEAR = tuple((row, column) for row, column in PAIRS if row < 2 and abs(column) < 2)
-FEATURES = 1 + 3 + 6 + 3 * len(PAIRS) + len(PAIRS) + len(NEAR) + 2 * len(NEAR)
-SOFT, EDGE = 8.0, 16.0  # differences of luma that count half; from which on it is another object
+FEWER = 1 + 3 + 6 + 3 * len(PAIRS) + len(PAIRS) + len(NEAR) + 2 * len(NEAR)
+FEATURES = FEWER + 2 * len(PAIRS)
+SOFT, SOFTER = 8.0, 2.5  # differences of luma that count half
+EDGE = 16.0  # of them, from which on it is another object
 FILTERS = ("filters.vectors", "filters.scales")  # in an .ltm file
 MOST = 160  # vectors of a basis
 MOST_STEP, MOST_SYMBOL = 127, 2**15 - 1
@@ -52,22 +56,26 @@ class Filter(NamedTuple):
 
 @dataclass(frozen=True)
 class Basis:
-    """``vectors`` (K, FEATURES, 3), for R, G and B in 0..255; ``scales`` (K,), of the symbols at step 0."""
+    """``vectors`` (K, F, 3), for R, G and B in 0..255; ``scales`` (K,), of the symbols at step 0.
+
+    F is how many features there are taps for: all of them, or the first `FEWER`.
+    """
 
     vectors: np.ndarray
     scales: np.ndarray
 
     @classmethod
     def of(cls, vectors: np.ndarray, scales: np.ndarray) -> Basis:
-        """From the arrays of an .ltm file, `FILTERS`: (K, FEATURES, 3) float16 and (K,) int16, 1 <= K <= `MOST`.
+        """From the arrays of an .ltm file, `FILTERS`: (K, F, 3) float16 and (K,) int16, 1 <= K <= `MOST`.
 
         Raises:
             ValueError: other shapes or types, or values that are no numbers
         """
         count = len(vectors) if vectors.ndim else 0
-        if vectors.shape != (count, FEATURES, 3) or vectors.dtype != np.float16 or not 1 <= count <= MOST:
-            found = f"{vectors.shape} {vectors.dtype}"
-            raise ValueError(f"the filters are {found}, and must be (1 to {MOST}, {FEATURES}, 3) float16")
+        shapes = [(count, seen, 3) for seen in (FEWER, FEATURES)]
+        if vectors.shape not in shapes or vectors.dtype != np.float16 or not 1 <= count <= MOST:
+            found, most = f"{vectors.shape} {vectors.dtype}", f"(1 to {MOST}, {FEWER} or {FEATURES}, 3)"
+            raise ValueError(f"the filters are {found}, and must be {most} float16")
         if scales.shape != (count,) or scales.dtype != np.int16:
             found = f"{scales.shape} {scales.dtype}"
             raise ValueError(f"the scales of the filters are {found}, and must be ({count},) int16")
@@ -75,12 +83,17 @@ class Basis:
             raise ValueError("the filters have values that are no numbers")
         return cls(vectors.astype(np.float64), scales.astype(np.int64))
 
+    @property
+    def features(self) -> int:
+        """F."""
+        return self.vectors.shape[1]
+
     def at(self, step: int, count: int) -> np.ndarray:
         """The scales (count,) of the first symbols, as positions in the table of scales."""
         return np.asarray(np.clip(self.scales[:count] - step, 0, COUNT - 1))
 
     def taps(self, found: Filter) -> np.ndarray:
-        """float32 (FEATURES, 3)."""
+        """float32 (F, 3)."""
         symbols = found.symbols * delta(found.step)
         return np.asarray(np.tensordot(symbols, self.vectors[: len(symbols)], 1), np.float32)
 
@@ -124,14 +137,16 @@ def _one(channel: Encode | Decode, prior: str, value: int | None = None) -> int:
     return int(channel.listed(symbol, prior, np.array([NUMBER]))[0])
 
 
-def features(planes: np.ndarray, every: int = 1) -> np.ndarray:
-    """Of `PLANES` (3, h + 4, w + 4) of a picture, float32 (FEATURES, ceil(h / every), w); see docs/format.md.
+def features(planes: np.ndarray, count: int = FEATURES, every: int = 1) -> np.ndarray:
+    """Of `PLANES` (3, h + 4, w + 4) of a picture, float32 (count, ceil(h / every), w); see docs/format.md.
 
-    every: of so many rows, the first one
+    Args:
+        count: `FEATURES`, or `FEWER`
+        every: of so many rows, the first one
     """
     width = planes.shape[2] - 2 * REACH
     height = len(range(0, planes.shape[1] - 2 * REACH, every))
-    out = np.empty((FEATURES, height, width), np.float32)
+    out = np.empty((count, height, width), np.float32)
     slots = iter(out)
     room, more = (np.empty((height, width), np.float32) for _ in range(2))
 
@@ -153,9 +168,13 @@ def features(planes: np.ndarray, every: int = 1) -> np.ndarray:
         for row, column in PAIRS:
             slot = np.add(at(plane, row, column), at(plane, -row, -column), out=next(slots))
             slot -= twice
-    for row, column in PAIRS:
-        slot = _held(np.subtract(at(luma, row, column), centres[0], out=next(slots)), room)
-        slot += _held(np.subtract(at(luma, -row, -column), centres[0], out=more), room)
+
+    def held(soft: float) -> None:
+        for row, column in PAIRS:
+            slot = _held(np.subtract(at(luma, row, column), centres[0], out=next(slots)), room, soft)
+            slot += _held(np.subtract(at(luma, -row, -column), centres[0], out=more), room, soft)
+
+    held(SOFT)
     for row, column in NEAR:
         one = at(luma, row, column) - centres[0]
         other = at(luma, -row, -column) - centres[0]
@@ -169,13 +188,17 @@ def features(planes: np.ndarray, every: int = 1) -> np.ndarray:
             np.subtract(at(plane, -row, -column), centre, out=more)
             more *= gates[-row, -column]
             slot += more
+    if count == FEATURES:
+        held(SOFTER)
+        for row, column in PAIRS:
+            np.subtract(at(luma, row, column), at(luma, -row, -column), out=next(slots))
     return out
 
 
-def _held(difference: np.ndarray, room: np.ndarray) -> np.ndarray:
-    """d / (1 + |d| / SOFT), in place."""
+def _held(difference: np.ndarray, room: np.ndarray, soft: float) -> np.ndarray:
+    """d / (1 + |d| / soft), in place."""
     np.abs(difference, out=room)
-    room *= np.float32(1 / SOFT)
+    room *= np.float32(1 / soft)
     room += np.float32(1)
     difference /= room
     return difference
@@ -193,14 +216,19 @@ Area = tuple[slice, slice]  # rows and columns
 
 
 def over(
-    x: np.ndarray, use: Callable[[Area, np.ndarray], Any], threads: int = 1, every: int = 1
+    x: np.ndarray,
+    use: Callable[[Area, np.ndarray], Any],
+    threads: int = 1,
+    every: int = 1,
+    count: int = FEATURES,
 ) -> Iterator[Any]:
-    """What ``use`` makes of areas of a picture and of their features (FEATURES, pixels), from the top down.
+    """What ``use`` makes of areas of a picture and of their features (count, pixels), from the top down.
 
     Args:
         x: float32 (3, H, W), 0..1
         threads: areas are computed side by side by so many, 0 for one a core
         every: of so many rows, only one is looked at
+        count: `FEATURES`, or `FEWER`
     """
     height, width = x.shape[1:]
     columns = min(width, WIDEST)
@@ -218,15 +246,18 @@ def over(
         missing = (REACH - (left - before), REACH - (after - right))
         planes = np.pad(planes, ((0, 0), (0, 0), missing), mode="edge")
         own = slice(top, bottom, every), slice(left, right)
-        return use(own, features(planes, step).reshape(FEATURES, -1))
+        return use(own, features(planes, count, step).reshape(count, -1))
 
+    areas = product(range(0, height, rows), range(0, width, columns))
+    if threads == 1:
+        yield from map(area, areas)
+        return
     with ThreadPoolExecutor(threads or cores()) as pool:
-        mapped = map if threads == 1 else pool.map
-        yield from mapped(area, product(range(0, height, rows), range(0, width, columns)))
+        yield from pool.map(area, areas)
 
 
 def filtered(x: np.ndarray, taps: np.ndarray, threads: int = 1) -> np.ndarray:
-    """uint8 (H, W, 3) of what g_s has made, float32 (3, H, W), and taps (FEATURES, 3); threads as `over`.
+    """uint8 (H, W, 3) of what g_s has made, float32 (3, H, W), and taps (F, 3); threads as `over`.
 
     Raises:
         WeightsError: values that are no numbers
@@ -240,5 +271,5 @@ def filtered(x: np.ndarray, taps: np.ndarray, threads: int = 1) -> np.ndarray:
             raise WeightsError("the picture's filter makes values that are no numbers")
         pixels[at] = np.rint(np.clip(part, 0, 255, out=part), out=part).astype(np.uint8).transpose(1, 2, 0)
 
-    deque(over(x, corrected, threads), maxlen=0)
+    deque(over(x, corrected, threads, count=len(taps)), maxlen=0)
     return pixels

@@ -33,7 +33,7 @@ class Model(ABC):
     paper: ClassVar[str]
     stride: ClassVar[int]  # pixels per latent and side; pictures are padded to its multiples
     effort: ClassVar[int] = 1  # of encoders that are told none (`latens.search`)
-    filtered: ClassVar[bool] = False  # whether pictures have filters of their own (`latens.wiener`)
+    filtered: ClassVar[int] = 0  # numbers that filters of pictures' own see of a pixel (`latens.wiener`); 0: none
     adaptive: ClassVar[bool] = False  # whether `code` asks for scales that adapt (`latens.entropy.adaptive`)
 
     @abstractmethod

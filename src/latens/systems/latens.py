@@ -69,7 +69,7 @@ class Latens(Model):
     stride: ClassVar[int] = LATENT
     effort: ClassVar[int] = 2
     adaptive: ClassVar[bool] = True
-    filtered: ClassVar[bool] = True
+    filtered: ClassVar[int] = 94
 
     C: int = 128
     n: int = 6
@@ -170,5 +170,6 @@ class LatensFast(Latens):
     fourcc: ClassVar[str] = "LTNF"
     title: ClassVar[str] = "Default codec, fast"
     effort: ClassVar[int] = 1
+    filtered: ClassVar[int] = 70
 
     n: int = 3
