@@ -1,6 +1,7 @@
 """What several tests use: a photograph from a package, and one thread."""
 
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ def recording() -> Callable[[type], type]:
 @pytest.fixture(scope="session")
 def filtering(tmp_path_factory: pytest.TempPathFactory, photograph: np.ndarray) -> tuple[Path, Path]:
     """The default weights without filters of pictures' own, and with some found from three small pictures."""
-    from latens.train.filters import directions
+    from latens.train.filters import QUALITIES, directions
     from latens.weights.package import as_members, load, pack
     from latens.weights.shelf import select
 
@@ -50,7 +51,7 @@ def filtering(tmp_path_factory: pytest.TempPathFactory, photograph: np.ndarray) 
     pack(folder / "plain.ltm", whole.card, members)
     parts = photograph[:192, 100:292], data.coffee()[60:252, 150:342], photograph[:192, 300:492]
     pictures = [np.ascontiguousarray(one) for one in parts]
-    arrays = directions(load(folder / "plain.ltm"), pictures)
+    arrays = directions(load(folder / "plain.ltm"), product(pictures, QUALITIES))
     pack(folder / "own.ltm", whole.card, {**members, **as_members(arrays)})
     return folder / "plain.ltm", folder / "own.ltm"
 

@@ -27,6 +27,7 @@ import tempfile
 from collections.abc import Callable
 from fractions import Fraction
 from functools import partial, reduce
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +40,7 @@ from latens.systems import MODELS
 from latens.train import checkpoint
 from latens.train.data import Pictures, to_input
 from latens.train.export import COUNTED, export, graphs
-from latens.train.filters import directions
+from latens.train.filters import QUALITIES, directions
 from latens.train.noise import Trainable
 from latens.train.observe import count_shipped
 from latens.train.options import Options
@@ -58,7 +59,7 @@ from latens.wiener import FILTERS
 SHELF = Path(latens.__file__).parent / "weights"
 STORAGES = ("fitted", "float16")  # the smallest first
 UNUSED = 1e-5  # mean |symbol| of a latent that is dropped
-FILTERED = 72  # tiles at least, of which the directions of filters are found
+FILTERED = 300  # tiles at least, of which the directions of filters are found, at one quality each
 TOLERANCE = 0.001  # of the Lagrangian, for the smaller storage
 DISTORTION: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
     "mse": lambda a, b: float(((a.astype(float) - b) ** 2).mean()),
@@ -211,7 +212,8 @@ def with_filters(path: Path, tiles: torch.Tensor) -> bytes:
         return weights.fingerprint
     pack(path, weights.card, {name: data for name, data in weights.members.items() if name[:-4] not in FILTERS})
     plain = load(path)
-    arrays = directions(plain, tiles[:: max(1, len(tiles) // FILTERED)].numpy())
+    some = tiles[:: max(1, len(tiles) // FILTERED)].numpy()
+    arrays = directions(plain, zip(some, cycle(QUALITIES)))
     return pack(path, plain.card, {**plain.members, **as_members(arrays)})
 
 

@@ -86,7 +86,7 @@ class Basis:
     @property
     def features(self) -> int:
         """F."""
-        return self.vectors.shape[1]
+        return int(self.vectors.shape[1])
 
     def at(self, step: int, count: int) -> np.ndarray:
         """The scales (count,) of the first symbols, as positions in the table of scales."""

@@ -1,5 +1,6 @@
 """Directions in which filters differ: principal ones, measured by what they do to the mean picture."""
 
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -26,12 +27,6 @@ def pictures(photograph: np.ndarray) -> list[np.ndarray]:
     return [np.ascontiguousarray(photograph[top : top + 112, 60:190]) for top in (20, 300)]
 
 
-@pytest.fixture
-def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of a few qualities."""
-    monkeypatch.setattr(filters, "QUALITIES", QUALITIES)
-
-
 def equations(weights: Weights, pixels: np.ndarray, quality: float) -> tuple[np.ndarray, np.ndarray]:
     """G and X of one pixel on the average, float64, from all features at once."""
     analysed = Analysed.of(pixels, weights)
@@ -41,11 +36,10 @@ def equations(weights: Weights, pixels: np.ndarray, quality: float) -> tuple[np.
     return found @ found.T / lack.shape[1], found @ lack.T / lack.shape[1]
 
 
-@pytest.mark.usefixtures("few")
 def test_directions_are_principal_and_say_how_far_pictures_go(
     weights: Weights, pictures: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    arrays = directions(weights, iter(pictures))
+    arrays = directions(weights, iter(product(pictures, QUALITIES)))
     basis = Basis.of(arrays["filters.vectors"], arrays["filters.scales"])
     met = [equations(weights, pixels, quality) for pixels in pictures for quality in QUALITIES]
     mean = sum(gram for gram, _ in met) / len(met)
@@ -63,18 +57,17 @@ def test_directions_are_principal_and_say_how_far_pictures_go(
     whole = np.einsum("nfc,fg,ngc->n", optimal, mean, optimal)
     assert (np.square(amounts).sum(1) > 0.97 * whole).all()  # nothing is left of the pictures' own filters
     monkeypatch.setattr(filters, "MOST", 2)
-    first = directions(weights, pictures)
+    first = directions(weights, product(pictures, QUALITIES))
     assert np.array_equal(first["filters.vectors"], arrays["filters.vectors"][:2])
     assert np.array_equal(first["filters.scales"], arrays["filters.scales"][:2])
 
 
-@pytest.mark.usefixtures("few")
 def test_one_picture_is_enough_and_order_makes_no_difference_to_what_is_spanned(
     weights: Weights, pictures: list[np.ndarray]
 ) -> None:
-    single = directions(weights, pictures[:1])
+    single = directions(weights, product(pictures[:1], QUALITIES))
     assert single["filters.vectors"].shape[1:] == (FEATURES, 3) and len(single["filters.scales"]) <= len(QUALITIES)
-    one, other = (directions(weights, some) for some in (pictures, pictures[::-1]))
+    one, other = (directions(weights, product(some, QUALITIES)) for some in (pictures, pictures[::-1]))
     assert np.array_equal(one["filters.scales"], other["filters.scales"])
     for a, b in zip(one["filters.vectors"].astype(float), other["filters.vectors"].astype(float), strict=True):
         assert min(np.abs(a - b).max(), np.abs(a + b).max()) < 0.02 * np.abs(a).max()  # but for the sign
