@@ -107,6 +107,24 @@ def test_a_file_is_a_rung_of_one_ladder_with_filters(analysed: dict[str, Analyse
     assert search.coded(picture, 50.0).data == ladder[picture.weights.model.effort].data
 
 
+@pytest.mark.parametrize("name", ["glove", "flat"])
+def test_a_filter_is_fitted_once_to_a_file(
+    name: str, analysed: dict[str, Analysed], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted_to: list[Coded] = []
+
+    def noted(picture: Analysed, least: float, file: Coded, lmbda: float) -> tuple[float, Coded]:
+        fitted_to.append(file)
+        return one(picture, least, file, lmbda)
+
+    one = search.filtered
+    expected = [file.data for file in search.climbed(analysed[name], 50.0, range(10))]
+    monkeypatch.setattr(search, "filtered", noted)
+    assert search.coded(analysed[name], 50.0, 9).data == expected[9]
+    assert len({id(file) for file in fitted_to}) == len(fitted_to)
+    assert len(fitted_to) == 1 if name == "flat" else 1 < len(fitted_to) < 8  # rungs from the default to 9
+
+
 def test_a_filter_is_there_only_where_it_pays(analysed: dict[str, Analysed]) -> None:
     gained = []
     for picture in analysed.values():

@@ -73,6 +73,7 @@ def climbed(
     descent, taken = None if lmbda is None else _descent(analysed, rounded, y, lmbda), 0
     first = MOST_EFFORT + 1 if weights.filters is None else weights.model.effort
     best: tuple[float, Coded] | None = None
+    last: Coded | None = None  # that a filter was fitted to
     for effort in efforts:
         if descent is None or lmbda is None or effort == 0:
             yield rounded
@@ -82,10 +83,11 @@ def climbed(
                 continue
             (step,) = deque(islice(descent, STEPS[rung - 1] - taken), maxlen=1)
             taken = STEPS[rung - 1]
+            least, file = step.settled()
             if effort < first:
-                yield step.settled()[1]
-            else:
-                found = filtered(analysed, *step.settled(), lmbda)
+                yield file
+            elif file is not last:
+                found, last = filtered(analysed, least, file, lmbda), file
                 best = found if best is None else min(best, found, key=itemgetter(0))
         if best is not None:
             yield best[1]
