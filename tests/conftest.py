@@ -1,7 +1,6 @@
 """What several tests use: a photograph from a package, and one thread."""
 
 from collections.abc import Callable
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -39,21 +38,16 @@ def recording() -> Callable[[type], type]:
 
 
 @pytest.fixture(scope="session")
-def filtering(tmp_path_factory: pytest.TempPathFactory, photograph: np.ndarray) -> tuple[Path, Path]:
-    """The default weights without filters of pictures' own, and with some found from three small pictures."""
-    from latens.train.filters import QUALITIES, directions
-    from latens.weights.package import as_members, load, pack
+def filtering(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The default weights without directions of filters of pictures' own, and as they are shipped."""
+    from latens.weights.package import load, pack
     from latens.weights.shelf import select
 
-    folder = tmp_path_factory.mktemp("filtering")
-    whole = load(select("latens", 50))
+    own, plain = select("latens", 50), tmp_path_factory.mktemp("filtering") / "plain.ltm"
+    whole = load(own)
     members = {name: member for name, member in whole.members.items() if not name.startswith("filters.")}
-    pack(folder / "plain.ltm", whole.card, members)
-    parts = photograph[:192, 100:292], data.coffee()[60:252, 150:342], photograph[:192, 300:492]
-    pictures = [np.ascontiguousarray(one) for one in parts]
-    arrays = directions(load(folder / "plain.ltm"), product(pictures, QUALITIES))
-    pack(folder / "own.ltm", whole.card, {**members, **as_members(arrays)})
-    return folder / "plain.ltm", folder / "own.ltm"
+    pack(plain, whole.card, members)
+    return plain, own
 
 
 @pytest.fixture(autouse=True)

@@ -148,9 +148,10 @@ def test_a_filter_that_makes_it_worse_is_not_taken(
     picture = analysed["glove"]
     header = picture.header(50.0)
     plain = picture.coded(header, picture.scaled(header))
-    for symbols in ([90, -90], [0] * 8):  # it spoils the picture, or does nothing to it
-        worse = Filter(0, np.array(symbols, np.int32))
-        before, after = (search.lagrangian(one, picture, 0.01) for one in (plain, picture.filtered(plain, worse)))
+    for step, symbols in ((0, [90, -90]), (-MOST_STEP, [1, -1] * 4)):  # it spoils, or does next to nothing
+        worse = Filter(step, np.array(symbols, np.int32))
+        both = plain, picture.filtered(plain, worse)
+        before, after = (search.lagrangian(one, picture, 0.01) for one in both)
         assert after > before
         monkeypatch.setattr(search, "fitted", lambda *_, worse=worse: worse)
         least, file = search.filtered(picture, before, plain, 0.01)
@@ -249,7 +250,7 @@ def test_no_damage_of_a_filter_passes(own: Coded, filtering: Pair) -> None:
 
 @pytest.mark.parametrize(
     ("numbers", "said"),
-    [((129,), "has 129 numbers"), ((-3,), "has -3 numbers"), ((1, MOST_STEP + 1), "step of the picture's filter")],
+    [((161,), "has 161 numbers"), ((-3,), "has -3 numbers"), ((1, MOST_STEP + 1), "step of the picture's filter")],
 )
 def test_a_payload_with_a_filter_that_can_be_none_is_refused(
     numbers: tuple[int, ...], said: str, own: Coded, filtering: Pair
