@@ -317,7 +317,7 @@ def test_arrays_that_can_be_no_filters_are_refused(weights: Weights) -> None:
     for changed in (
         {"filters.vectors": vectors[:, :-1]},
         {"filters.vectors": vectors.astype(np.float32)},
-        {"filters.vectors": vectors * np.float16(np.inf)},
+        {"filters.vectors": np.full_like(vectors, np.inf)},
         {"filters.scales": scales[1:]},
         {"filters.scales": np.full(len(scales), "a")},
     ):
