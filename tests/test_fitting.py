@@ -12,8 +12,9 @@ from latens.coding import Encoder, Tables, integer_table
 from latens.entropy.account import Estimate
 from latens.entropy.channels import Encode, Group, PriorTables
 from latens.entropy.scales import COUNT, gaussian_pmf, position, sigmas
+from latens.features import FEATURES, FEWER, features
 from latens.fitting import Normal, fitted, normal
-from latens.wiener import FEATURES, FEWER, MOST_STEP, MOST_SYMBOL, Basis, Filter, filtered, over
+from latens.wiener import MOST_STEP, MOST_SYMBOL, Basis, Filter, filtered, over
 
 FIRST = COUNT  # so many tables of something else are before those of the scales
 PRIORS = {"y": PriorTables(FIRST, (Group(COUNT),))}
@@ -65,7 +66,8 @@ def squared(pixels: np.ndarray, x: np.ndarray, taps: np.ndarray | None = None) -
     """The squared error of taps before any rounding, in float64."""
     aim = 255 * x.astype(np.float64)
     if taps is not None:
-        found = np.concatenate([part for part in over(x, lambda _, part: part.copy(), 1)], 1).astype(np.float64)
+        parts = over(x, lambda _, planes: features(planes).reshape(FEATURES, -1))
+        found = np.concatenate(list(parts), 1).astype(np.float64)
         aim = aim + (taps.T.astype(np.float64) @ found).reshape(aim.shape)
     return float(np.square(pixels.transpose(2, 0, 1) - aim).sum())
 
@@ -245,9 +247,9 @@ def test_some_rows_say_enough_of_a_large_picture(
 
 def test_rows_that_are_left_out_change_nothing_of_the_others(photograph: np.ndarray) -> None:
     x = smooth(photograph)
-    whole = np.concatenate([found.reshape(FEATURES, -1, 70) for found in over(x, lambda _, found: found)], 1)
+    whole = np.concatenate([found[:, 0] for found in over(x, lambda _, planes: features(planes))], 1)
     for every in (1, 2, 5, 7, 90, 200):
-        for at, found in over(x, lambda at, found: (at, found), every=every):
+        for at, found in over(x, lambda at, planes: (at, features(planes)), every=every):
             np.testing.assert_allclose(found.reshape(FEATURES, -1, 70), whole[:, *at], rtol=1e-5, atol=1e-3)
 
 

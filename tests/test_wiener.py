@@ -12,9 +12,8 @@ from latens.entropy.account import Account
 from latens.entropy.channels import Decode, Encode, Group, PriorTables
 from latens.entropy.scales import COUNT, gaussian_pmf, sigmas
 from latens.errors import ChecksumError
+from latens.features import FEATURES, FEWER, features
 from latens.wiener import (
-    FEATURES,
-    FEWER,
     MOST,
     MOST_STEP,
     MOST_SYMBOL,
@@ -74,9 +73,9 @@ def defined(x: np.ndarray, row: int, column: int) -> list[float]:
 def gathered(x: np.ndarray, threads: int = 1) -> np.ndarray:
     """The features of a picture, (FEATURES, H, W), of which every pixel is met once."""
     whole, met = np.empty((FEATURES, *x.shape[1:]), np.float32), np.zeros(x.shape[1:], int)
-    for at, found in over(x, lambda at, found: (at, found), threads):
+    for at, found in over(x, lambda at, planes: (at, features(planes)), threads):
         met[at] += 1
-        whole[:, *at] = found.reshape(FEATURES, *met[at].shape)
+        whole[:, *at] = found[:, 0]
     assert (met == 1).all()
     return whole
 
@@ -114,8 +113,8 @@ def test_taps_are_applied_rounded_and_clipped(height: int, width: int) -> None:
 
 def test_taps_of_fewer_features_are_as_if_the_others_had_none() -> None:
     x, taps = made(7, 9), tapped()
-    few = [found.copy() for found in over(x, lambda _, found: found, count=FEWER)]
-    assert np.array_equal(np.concatenate(few, 1), gathered(x)[:FEWER].reshape(FEWER, -1))
+    (few,) = over(x, lambda _, planes: features(planes, FEWER))
+    assert np.array_equal(few[:, 0], gathered(x)[:FEWER])
     taps[FEWER:] = 0
     assert np.array_equal(filtered(x, taps[:FEWER]), filtered(x, taps))
 

@@ -20,6 +20,7 @@ import numpy as np
 
 from latens.coding import Tables
 from latens.coding.cost import bits
+from latens.features import features
 from latens.wiener import MOST_STEP, MOST_SYMBOL, NUMBER, Area, Basis, Filter, delta, over
 
 LENGTHS = (12, 24, 48, 96, 160)  # numbers of a filter; the last ones of them may turn out not to pay
@@ -49,14 +50,15 @@ def normal(x: np.ndarray, pixels: np.ndarray, count: int) -> Normal:
     every -= 1 - every % 2  # odd, so that all rows of the blocks that g_s ends in have their turn
     gram, cross = np.zeros((count, count)), np.zeros((count, 3))
 
-    def add(at: Area, found: np.ndarray) -> None:
+    def add(at: Area, planes: np.ndarray) -> None:
         nonlocal gram, cross
+        found = features(planes, count).reshape(count, -1)
         lack = pixels[at].transpose(2, 0, 1) - np.clip(x[:, *at], 0, 1) * np.float32(255)
         gram += found @ found.T
         cross += found @ lack.reshape(3, -1).T
 
     with np.errstate(over="ignore", invalid="ignore"):  # of weights that make no picture
-        deque(over(x, add, every=every, count=count), maxlen=0)
+        deque(over(x, add, every=every), maxlen=0)
     more = height / len(range(0, height, every))
     return Normal(more * gram, more * cross, height * width)
 
@@ -68,7 +70,7 @@ def fitted(equations: Normal, basis: Basis, tables: Tables, first: int, price: f
         tables: those of the latents' scales are there from ``first`` on
         price: bits that a unit of squared error is worth, lambda / 3
     """
-    gram = np.einsum("fg,kgc->kfc", equations.gram, basis.vectors).reshape(len(basis.scales), -1)
+    gram = np.tensordot(basis.vectors, equations.gram, (1, 1)).swapaxes(1, 2).reshape(len(basis.scales), -1)
     vectors = basis.vectors.reshape(gram.shape)
     # Of numbers z, in units of delta 1: bits saved are 2 <linear, z> - <z, quadratic z>.
     with np.errstate(over="ignore", invalid="ignore"):

@@ -2,10 +2,8 @@
 
 A synthesis is right on the average of its training pictures. How the errors of this picture go together with what
 is seen around them, its encoder can tell, and a least squares fit (Wiener's; `latens.fitting`) takes some of them
-away, as the adaptive loop filter of VVC does. Of a pixel p are seen up to `FEATURES` numbers f(p): its colours
-and their products; the 5x5 pixels around it, in pairs of opposite ones; what is not linear in them: differences of
-luma, large ones held down, products of opposite ones, and differences of colour where there is none of luma; and
-differences of luma across it::
+away, as the adaptive loop filter of VVC does. Of a pixel p are seen up to `FEATURES` numbers f(p), linear ones of
+the 5x5 pixels around it and others (`latens.features`)::
 
     x_hat(p) = g_s(y_hat)(p) + taps^T f(p),    taps = delta(step) * sum over k < n of q_k v_k
 
@@ -28,18 +26,9 @@ import numpy as np
 from latens.entropy.channels import Decode, Encode
 from latens.entropy.scales import COUNT, STEP, position
 from latens.errors import ChecksumError, WeightsError
+from latens.features import FEATURES, FEWER, REACH, combined, planar
 from latens.runtime.cores import cores
 
-# Of R, G and B: a luma, and two differences of colour.
-PLANES = np.array([[0.299, 0.587, 0.114], [-0.169, -0.331, 0.5], [0.5, -0.419, -0.081]], np.float32)
-MIDDLE = np.array([128, 0, 0], np.float32)
-REACH = 2
-PAIRS = tuple((row, column) for row in range(3) for column in range(-2, 3) if (row, column) > (0, 0))
-NEAR = tuple((row, column) for row, column in PAIRS if row < 2 and abs(column) < 2)
-FEWER = 1 + 3 + 6 + 3 * len(PAIRS) + len(PAIRS) + len(NEAR) + 2 * len(NEAR)
-FEATURES = FEWER + 2 * len(PAIRS)
-SOFT, SOFTER = 8.0, 2.5  # differences of luma that count half
-EDGE = 16.0  # of them, from which on it is another object
 FILTERS = ("filters.vectors", "filters.scales")  # in an .ltm file
 MOST = 160  # vectors of a basis
 MOST_STEP, MOST_SYMBOL = 127, 2**15 - 1
@@ -137,98 +126,16 @@ def _one(channel: Encode | Decode, prior: str, value: int | None = None) -> int:
     return int(channel.listed(symbol, prior, np.array([NUMBER]))[0])
 
 
-def features(planes: np.ndarray, count: int = FEATURES, every: int = 1) -> np.ndarray:
-    """Of `PLANES` (3, h + 4, w + 4) of a picture, float32 (count, ceil(h / every), w); see docs/format.md.
-
-    Args:
-        count: `FEATURES`, or `FEWER`
-        every: of so many rows, the first one
-    """
-    width = planes.shape[2] - 2 * REACH
-    height = len(range(0, planes.shape[1] - 2 * REACH, every))
-    out = np.empty((count, height, width), np.float32)
-    slots = iter(out)
-    room, more = (np.empty((height, width), np.float32) for _ in range(2))
-
-    def at(plane: np.ndarray, row: int, column: int) -> np.ndarray:
-        rows = plane[REACH + row : REACH + row + every * height : every]
-        return rows[:, REACH + column : REACH + column + width]
-
-    centres = [at(plane, 0, 0) for plane in planes]
-    luma, *colours = planes
-    next(slots)[:] = 1
-    for plane in centres:
-        next(slots)[:] = plane
-    for k, plane in enumerate(centres):
-        for other in centres[k:]:
-            slot = np.multiply(plane, other, out=next(slots))
-            slot *= np.float32(1 / 128)
-    for plane, centre in zip(planes, centres, strict=True):
-        twice = centre + centre
-        for row, column in PAIRS:
-            slot = np.add(at(plane, row, column), at(plane, -row, -column), out=next(slots))
-            slot -= twice
-
-    def held(soft: float) -> None:
-        for row, column in PAIRS:
-            slot = _held(np.subtract(at(luma, row, column), centres[0], out=next(slots)), room, soft)
-            slot += _held(np.subtract(at(luma, -row, -column), centres[0], out=more), room, soft)
-
-    held(SOFT)
-    for row, column in NEAR:
-        one = at(luma, row, column) - centres[0]
-        other = at(luma, -row, -column) - centres[0]
-        slot = np.multiply(one, other, out=next(slots))
-        slot /= np.float32(SOFT) + np.abs(one, out=one) + np.abs(other, out=other)
-    gates = {pair: _gate(at(luma, *pair), centres[0]) for near in NEAR for pair in (near, (-near[0], -near[1]))}
-    for plane, centre in zip(colours, centres[1:], strict=True):
-        for row, column in NEAR:
-            slot = np.subtract(at(plane, row, column), centre, out=next(slots))
-            slot *= gates[row, column]
-            np.subtract(at(plane, -row, -column), centre, out=more)
-            more *= gates[-row, -column]
-            slot += more
-    if count == FEATURES:
-        held(SOFTER)
-        for row, column in PAIRS:
-            np.subtract(at(luma, row, column), at(luma, -row, -column), out=next(slots))
-    return out
-
-
-def _held(difference: np.ndarray, room: np.ndarray, soft: float) -> np.ndarray:
-    """d / (1 + |d| / soft), in place."""
-    np.abs(difference, out=room)
-    room *= np.float32(1 / soft)
-    room += np.float32(1)
-    difference /= room
-    return difference
-
-
-def _gate(there: np.ndarray, here: np.ndarray) -> np.ndarray:
-    """max(0, 1 - |difference of luma| / EDGE)."""
-    gate = np.abs(there - here)
-    gate *= np.float32(-1 / EDGE)
-    gate += np.float32(1)
-    return np.asarray(np.maximum(gate, 0, out=gate))
-
-
 Area = tuple[slice, slice]  # rows and columns
 
 
-def over(
-    x: np.ndarray,
-    use: Callable[[Area, np.ndarray], Any],
-    threads: int = 1,
-    every: int = 1,
-    count: int = FEATURES,
-) -> Iterator[Any]:
-    """What ``use`` makes of areas of a picture and of their features (count, pixels), from the top down.
+def over(x: np.ndarray, use: Callable[[Area, np.ndarray], Any], threads: int = 1, every: int = 1) -> Iterator[Any]:
+    """What ``use`` makes of areas of a picture and of their planes (`latens.features`), from the top down.
 
     Args:
         x: float32 (3, H, W), 0..1
-        threads: areas are computed side by side by so many, 0 for one a core
-        every: of so many rows, only one is looked at
-        count: `FEATURES`, or `FEWER`
+        threads: areas are computed side by side by so many; 0 for one every two cores, as they wait for memory
+        every: of so many rows, only one is looked at, a piece of its own
     """
     height, width = x.shape[1:]
     columns = min(width, WIDEST)
@@ -236,23 +143,22 @@ def over(
 
     def area(start: tuple[int, int]) -> Any:
         (top, left), (bottom, right) = start, (min(start[0] + rows, height), min(start[1] + columns, width))
-        if every > 2 * REACH:  # most rows are seen by nobody
-            seen, step = np.arange(top, bottom, every)[:, None] + np.arange(-REACH, REACH + 1), 2 * REACH + 1
+        if every == 1:
+            seen = np.arange(top - REACH, bottom + REACH)[None]
         else:
-            seen, step = np.arange(top - REACH, bottom + REACH), every
+            seen = np.arange(top, bottom, every)[:, None] + np.arange(-REACH, REACH + 1)
         before, after = max(0, left - REACH), min(right + REACH, width)
-        part = x[:, np.clip(seen.ravel(), 0, height - 1), before:after] * np.float32(255)
-        planes = np.tensordot(PLANES, part, 1) - MIDDLE[:, None, None]
+        planes = planar(x[:, np.clip(seen, 0, height - 1), before:after] * np.float32(255))
         missing = (REACH - (left - before), REACH - (after - right))
-        planes = np.pad(planes, ((0, 0), (0, 0), missing), mode="edge")
-        own = slice(top, bottom, every), slice(left, right)
-        return use(own, features(planes, count, step).reshape(count, -1))
+        planes = np.pad(planes, ((0, 0), (0, 0), (0, 0), missing), mode="edge")
+        return use((slice(top, bottom, every), slice(left, right)), planes)
 
     areas = product(range(0, height, rows), range(0, width, columns))
+    threads = threads or -(-cores() // 2)
     if threads == 1:
         yield from map(area, areas)
         return
-    with ThreadPoolExecutor(threads or cores()) as pool:
+    with ThreadPoolExecutor(threads) as pool:
         yield from pool.map(area, areas)
 
 
@@ -264,12 +170,12 @@ def filtered(x: np.ndarray, taps: np.ndarray, threads: int = 1) -> np.ndarray:
     """
     pixels = np.empty((*x.shape[1:], 3), np.uint8)
 
-    def corrected(at: Area, found: np.ndarray) -> None:
-        own = x[:, *at]
-        part = own * np.float32(255) + (taps.T @ found).reshape(own.shape)
+    def corrected(at: Area, planes: np.ndarray) -> None:
+        part = combined(planes, taps)[:, 0]
+        part += x[:, *at] * np.float32(255)
         if not np.isfinite(part.max() - part.min()):
             raise WeightsError("the picture's filter makes values that are no numbers")
         pixels[at] = np.rint(np.clip(part, 0, 255, out=part), out=part).astype(np.uint8).transpose(1, 2, 0)
 
-    deque(over(x, corrected, threads, count=len(taps)), maxlen=0)
+    deque(over(x, corrected, threads), maxlen=0)
     return pixels

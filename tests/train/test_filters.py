@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from latens.entropy.scales import SMALLEST, STEP
+from latens.features import FEATURES, features
 from latens.latents import Analysed
 from latens.search import coded
 from latens.train import filters
 from latens.train.filters import directions
 from latens.weights.package import Weights, load
-from latens.wiener import FEATURES, Basis, over
+from latens.wiener import Basis, over
 
 QUALITIES = (30.0, 70.0)
 
@@ -31,7 +32,8 @@ def equations(weights: Weights, pixels: np.ndarray, quality: float) -> tuple[np.
     """G and X of one pixel on the average, float64, from all features at once."""
     analysed = Analysed.of(pixels, weights)
     x = analysed.synthesised(coded(analysed, quality))
-    found = np.concatenate([part for part in over(x, lambda _, part: part.copy(), 1)], 1).astype(np.float64)
+    parts = over(x, lambda _, planes: features(planes).reshape(FEATURES, -1))
+    found = np.concatenate(list(parts), 1).astype(np.float64)
     lack = (pixels.transpose(2, 0, 1) - 255 * x.astype(np.float64)).reshape(3, -1)
     return found @ found.T / lack.shape[1], found @ lack.T / lack.shape[1]
 
