@@ -100,11 +100,11 @@ def test_an_effort_is_a_rung_of_one_ladder(analysed: dict[str, Analysed]) -> Non
 
 def test_strides_that_do_not_help_are_followed_by_others() -> None:
     first, later = (list(islice(search._strides(1.0, first), 5)) for first in (True, False))
-    assert first[0] == later[0] == (1.0, search.PRICE)
+    assert first[0] == (1.0, search.PRICE) and later[0] == (1.0, search.LATER)
     assert all(after[0] < before[0] and after[1] > before[1] for before, after in pairwise(first))
     sizes = [size for size, _ in later]
     assert sizes[1] < sizes[0] < sizes[2] and sizes[3] < sizes[1] and sizes[3] < sizes[4] < sizes[2]
-    assert {price for _, price in later} == {search.PRICE}
+    assert {price for _, price in later} == {search.LATER}
 
 
 @pytest.mark.parametrize("effort", [-1, 10, 2.5, 2.0])

@@ -35,7 +35,7 @@ from latens.pixels import difference
 MOST_EFFORT = 9
 STEPS = (1, 2, 3, 4, 6, 8, 12, 20, 32)  # of the efforts from 1 on
 # How steps are taken (docs/effort.md says what else was tried):
-PRICE = 30.0  # bits that a symbol's squared distance from the aim costs
+PRICE, LATER = 30.0, 24.0  # bits that a symbol's squared distance from the aim costs: in the first step; after
 KEPT = 0.85  # of what the aim was, beside the symbols
 FIRST, AFTER, UNDONE = 0.08, 0.9, 0.7  # size times curvature; the next one, after a step and after no help
 LONGER = 2.5  # than that: every second step after one that did not help
@@ -166,7 +166,7 @@ def _strides(size: float, first: bool) -> Iterator[tuple[float, float]]:
         if first:
             yield size * UNDONE**again, PRICE * DEARER**again
         else:
-            yield size * UNDONE ** ((again + 1) // 2) * (LONGER if again and again % 2 == 0 else 1), PRICE
+            yield size * UNDONE ** ((again + 1) // 2) * (LONGER if again and again % 2 == 0 else 1), LATER
 
 
 def _curvature(g: np.ndarray, away: np.ndarray) -> float:
