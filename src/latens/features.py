@@ -39,23 +39,28 @@ def planar(rgb: np.ndarray) -> np.ndarray:
 def features(planes: np.ndarray, count: int = FEATURES) -> np.ndarray:
     """float32 (count, n, h, w) of planes; ``count`` is `FEATURES`, or `FEWER`."""
     out = np.empty((count, *_inside(planes[0]).shape), np.float32)
-    _linear(planes, (out[k] for k in LINEAR if k < count))
-    _nonlinear(planes, (out[k] for k in NONLINEAR if k < count))
+    _linear(planes, (out[k] for k in _below(count, LINEAR)))
+    _nonlinear(planes, (out[k] for k in _below(count, NONLINEAR)))
     return out
 
 
 def combined(planes: np.ndarray, taps: np.ndarray) -> np.ndarray:
     """The features times taps (count, 3): float32 (3, n, h, w). Of the linear ones, a convolution."""
     count = len(taps)
-    curved = NONLINEAR[count > NONLINEAR]
+    curved, straight = _below(count, NONLINEAR), _below(count, LINEAR)[1:]
     bent = np.empty((len(curved), *_inside(planes[0]).shape), np.float32)
     _nonlinear(planes, iter(bent))
     total: np.ndarray = (taps[curved].T @ bent.reshape(len(bent), -1)).reshape(3, *bent.shape[1:])
     total += taps[0][:, None, None, None]
-    straight = LINEAR[count > LINEAR][1:]
     kernel = (taps[straight].T @ _SEEN[: len(straight)]).reshape(3, 3, SIDE, SIDE)
     total += _convolved(planes, kernel)
     return total
+
+
+def _below(count: int, numbers: np.ndarray) -> np.ndarray:
+    """Those of the first ``count`` features."""
+    found: np.ndarray = numbers[numbers < count]
+    return found
 
 
 def _inside(plane: np.ndarray, row: int = 0, column: int = 0) -> np.ndarray:
