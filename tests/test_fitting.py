@@ -90,6 +90,14 @@ def saved(found: Filter, equations: Normal, basis: Basis, tables: Tables, price:
     return -price * foretold(equations, taps) - spent(found, basis, tables) + spent(None, basis, tables)
 
 
+def filter_of(
+    equations: Normal, basis: Basis, tables: Tables, price: float, first: int = FIRST
+) -> Filter | None:
+    """What is fitted."""
+    found = fitted(equations, basis, tables, first, price)
+    return found and found.filter
+
+
 @pytest.mark.parametrize("most", [wiener.PIXELS, 200])
 def test_the_error_of_any_taps_is_foretold(
     most: int, photograph: np.ndarray, monkeypatch: pytest.MonkeyPatch
@@ -119,7 +127,7 @@ def test_a_known_filter_is_found(photograph: np.ndarray, basis: Basis, tables: T
     x = smooth(photograph)
     pixels = filtered(x, basis.taps(Filter(0, KNOWN)))
     equations = normal(x, pixels, FEATURES)
-    found = fitted(equations, basis, tables, FIRST, 1.0)
+    found = filter_of(equations, basis, tables, 1.0)
     assert found is not None
     z = np.zeros(12)
     z[: len(found.symbols)] = found.symbols * wiener.delta(found.step)
@@ -141,8 +149,9 @@ def test_the_bits_of_a_filter_are_less_than_it_saves_and_more_so_at_a_higher_pri
     for price in (1e-3, 1e-2, 0.1, 1.0):
         found = fitted(equations, basis, tables, FIRST, price)
         assert found is not None
-        gains.append(saved(found, equations, basis, tables, price))
-        errors.append(foretold(equations, basis.taps(found)))
+        gains.append(saved(found.filter, equations, basis, tables, price))
+        assert found.saved == pytest.approx(gains[-1], rel=1e-3)
+        errors.append(foretold(equations, basis.taps(found.filter)))
     assert gains[0] > 0 and all(after > 5 * before for before, after in pairwise(gains))
     assert errors == sorted(errors, reverse=True)
 
@@ -151,7 +160,7 @@ def test_no_single_number_of_it_could_be_better(photograph: np.ndarray, basis: B
     x = smooth(photograph)
     equations = normal(x, filtered(x, basis.taps(Filter(0, KNOWN))), FEATURES)
     for price in (1e-3, 1e-2, 0.1):
-        found = fitted(equations, basis, tables, FIRST, price)
+        found = filter_of(equations, basis, tables, price)
         assert found is not None
         gain = saved(found, equations, basis, tables, price)
         for k in range(len(found.symbols)):
@@ -169,14 +178,14 @@ def test_noise_has_no_filter(photograph: np.ndarray, basis: Basis, tables: Table
     x = smooth(photograph)
     noise = np.random.default_rng(2).normal(0, 4, x.shape)
     pixels = np.rint(np.clip(255 * x + noise, 0, 255)).astype(np.uint8).transpose(1, 2, 0)
-    assert fitted(normal(x, pixels, FEATURES), basis, tables, FIRST, 0.02) is None
+    assert filter_of(normal(x, pixels, FEATURES), basis, tables, 0.02) is None
 
 
 def test_a_perfect_picture_has_no_filter(photograph: np.ndarray, basis: Basis, tables: Tables) -> None:
     pixels = photograph[60:150, 180:250]
     x = (pixels.transpose(2, 0, 1) / 255).astype(np.float32)
     for price in (1e-3, 1.0):
-        assert fitted(normal(x, pixels, FEATURES), basis, tables, FIRST, price) is None
+        assert filter_of(normal(x, pixels, FEATURES), basis, tables, price) is None
 
 
 def valid(found: Filter | None, basis: Basis, tables: Tables) -> bool:
@@ -199,7 +208,7 @@ def test_flat_pictures_have_what_filters_they_like(
     for grey in (0, 128, 255):
         equations = normal(x, np.full((*size, 3), grey, np.uint8), FEATURES)
         assert np.abs(equations.gram[10:]).max() < 1e-3  # no pixel differs from another
-        found = fitted(equations, basis, tables, FIRST, price)
+        found = filter_of(equations, basis, tables, price)
         assert valid(found, basis, tables)
         assert found is None or saved(found, equations, basis, tables, price) > 0
 
@@ -207,7 +216,7 @@ def test_flat_pictures_have_what_filters_they_like(
 def test_a_tint_of_a_flat_picture_is_found(basis: Basis, tables: Tables) -> None:
     x = np.full((3, 20, 20), 0.5, np.float32)
     pixels = np.full((20, 20, 3), (139, 128, 122), np.uint8)
-    found = fitted(normal(x, pixels, FEATURES), basis, tables, FIRST, 1.0)
+    found = filter_of(normal(x, pixels, FEATURES), basis, tables, 1.0)
     assert found is not None
     assert np.abs(filtered(x, basis.taps(found)).astype(int) - pixels).max() <= 1
 
@@ -225,7 +234,7 @@ def test_no_basis_and_no_price_make_what_a_file_cannot_hold(seed: int, tables: T
     pixels = random.integers(0, 256, (height, width, 3), np.uint8)
     equations = normal(x, pixels, FEATURES)
     for price in (1e-9, 1e-2, 1e6):
-        assert valid(fitted(equations, basis, tables, FIRST, price), basis, tables)
+        assert valid(filter_of(equations, basis, tables, price), basis, tables)
 
 
 @pytest.mark.parametrize(("enough", "rows"), [(90 * 70 // 3, 1), (90 * 70 // 4, 1), (90 * 70 // 8, 1), (1, 18)])
@@ -240,7 +249,7 @@ def test_some_rows_say_enough_of_a_large_picture(
     some = normal(x, pixels, FEATURES)
     assert some.pixels == whole.pixels and not np.array_equal(some.gram, whole.gram)
     assert some.gram[0, 0] == pytest.approx(90 * 70)  # the feature that is 1 everywhere
-    found = fitted(some, basis, tables, FIRST, 1.0)
+    found = filter_of(some, basis, tables, 1.0)
     assert found is not None
     assert squared(pixels, x, basis.taps(found)) < 0.1 * squared(pixels, x)
 
@@ -255,7 +264,7 @@ def test_rows_that_are_left_out_change_nothing_of_the_others(photograph: np.ndar
 
 def test_what_a_synthesis_overshoots_is_no_error(basis: Basis, tables: Tables) -> None:
     x = np.full((3, 20, 20), 1.2, np.float32)
-    assert fitted(normal(x, np.full((20, 20, 3), 255, np.uint8), FEATURES), basis, tables, FIRST, 1.0) is None
+    assert filter_of(normal(x, np.full((20, 20, 3), 255, np.uint8), FEATURES), basis, tables, 1.0) is None
 
 
 def test_numbers_are_weighed_by_the_tables_of_the_scales(
@@ -265,8 +274,22 @@ def test_numbers_are_weighed_by_the_tables_of_the_scales(
     equations = normal(smooth(photograph), photograph[60:150, 180:250], FEATURES)
     other = 0
     for price in (1e-3, 3e-3, 1e-2, 3e-2):
-        found = [fitted(equations, basis, *where, price) for where in ((tables, FIRST), (alone, 0), (tables, 0))]
+        places = ((tables, FIRST), (alone, 0), (tables, 0))
+        found = [filter_of(equations, basis, where, price, first) for where, first in places]
         said = [one and (one.step, one.symbols.tolist()) for one in found]
         assert said[0] is not None and said[0] == said[1]
         other += said[2] != said[0]
     assert other
+
+
+def test_errors_that_only_numbers_before_rounding_have_are_doubted(photograph: np.ndarray) -> None:
+    x, pixels = smooth(photograph), photograph[60:150, 180:250]
+    assert normal(x, pixels, FEATURES).doubt < 0.002 * squared(pixels, x)
+    exact = pixels.transpose(2, 0, 1) / np.float32(255)
+    near = (exact + np.float32(0.3 / 255)).astype(np.float32)  # which rounds to the picture
+    float_error = squared(pixels, near)
+    assert float_error < normal(near, pixels, FEATURES).doubt < 2 * float_error
+    over = (exact + np.float32(0.2)).astype(np.float32)  # beyond 255 in places
+    beyond = np.maximum(255 * over - 255, 0).astype(np.float64)
+    lack = np.abs(pixels.transpose(2, 0, 1) - np.clip(255 * over.astype(np.float64), 0, 255))
+    assert normal(over, pixels, FEATURES).doubt == pytest.approx((beyond * (2 * lack + beyond)).sum(), rel=1e-2)

@@ -64,7 +64,7 @@ def test_errors_that_come_with_a_derivative_are_a_decoders_but_for_a_small_part_
     analysed: dict[str, Analysed],
 ) -> None:
     for picture in analysed.values():
-        file, weights = search.coded(picture, 30.0, 1), picture.weights
+        file, weights = picture.filtered(search.coded(picture, 30.0, 1), None), picture.weights
         lmbda = weights.lmbda(30.0)
         assert lmbda is not None
         for most in (4096, 10):  # whole and in strips

@@ -62,7 +62,7 @@ def encode(
         tune: ``psnr`` or ``ms-ssim``, what the weights shall be trained for; by default the former, or what the
             weights file has. Files name their weights: a decoder need not be told
         effort: 0 (latents are rounded) to 9 (searched for long), see `latens.search`; files of a higher effort are
-            never worse, and any decoder reads them. By default 2 of latens, 1 of the other models
+            never worse, and any decoder reads them. By default 1
         max_pixels: refuse larger pictures
         runtime: what runs the networks, ``onnx``, ``openvino`` or ``torch``; by default LATENS_RUNTIME of the
             environment, else ``onnx``

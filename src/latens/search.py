@@ -8,9 +8,9 @@ times the pixels). Every effort tries what those below it try and keeps the best
 
     0        latents are rounded
     1 to 9   and `STEPS` steps, 1 to 32, are taken from there against the error's derivative (`_descent`), symbols
-             being chosen by their bits and their distance from where it leads (`latens.entropy.weighing`)
-    default  of the model, to 9: and every rung of the ladder from there to the effort is fitted a filter of the
-             picture's own (`latens.fitting`), where weights have directions of them; the best file is kept
+             being chosen by their bits and their distance from where it leads (`latens.entropy.weighing`); and
+             every rung of the ladder up to the effort is fitted a filter of the picture's own (`latens.fitting`),
+             where weights have directions of them. The best file is kept
 
 All of it needs NumPy, ONNX Runtime and the networks, not PyTorch.
 """
@@ -40,6 +40,7 @@ KEPT = 0.85  # of what the aim was, beside the symbols
 FIRST, AFTER, UNDONE = 0.08, 0.9, 0.7  # size times curvature; the next one, after a step and after no help
 LONGER = 2.5  # than that: every second step after one that did not help
 DEARER = 1.5  # the next price, while the first step has not helped
+SURE = 2e-3  # of the Lagrangian that a filter must save, beyond all doubt, to be taken without looking
 DOUBT = 2e-4  # of Lagrangians that come with a derivative: their pixels are not to the last bit a decoder's
 
 
@@ -71,39 +72,61 @@ def climbed(
     weights = analysed.weights
     lmbda = weights.lmbda(header.quality)
     descent, taken = None if lmbda is None else _descent(analysed, rounded, y, lmbda), 0
-    first = MOST_EFFORT + 1 if weights.filters is None else weights.model.effort
     best: tuple[float, Coded] | None = None
     last: Coded | None = None  # that a filter was fitted to
     for effort in efforts:
         if descent is None or lmbda is None or effort == 0:
             yield rounded
             continue
-        for rung in range(min(first, effort), effort + 1):
+        given = False
+        for rung in range(effort if weights.filters is None else 1, effort + 1):
             if STEPS[rung - 1] <= taken:
                 continue
             (step,) = deque(islice(descent, STEPS[rung - 1] - taken), maxlen=1)
             taken = STEPS[rung - 1]
             least, file = step.settled()
-            if effort < first:
+            if weights.filters is None:
                 yield file
             elif file is not last:
-                found, last = filtered(analysed, least, file, lmbda), file
-                best = found if best is None else min(best, found, key=itemgetter(0))
-        if best is not None:
+                found, last = Filtered.of(analysed, least, file, lmbda), file
+                given = best is None and rung == effort and found.sure
+                if given:  # before it is known for certain: who asks for no more effort does not wait for that
+                    yield found.file
+                measured = found.measured(analysed, lmbda)
+                best = measured if best is None else min(best, measured, key=itemgetter(0))
+        if best is not None and not given:
             yield best[1]
 
 
-def filtered(analysed: Analysed, least: float, file: Coded, lmbda: float) -> tuple[float, Coded]:
-    """A file of Lagrangian ``least`` with a filter of the picture's own, if one pays; its Lagrangian first."""
-    weights = analysed.weights
-    basis = weights.filters
-    assert basis is not None
-    equations = normal(analysed.synthesised(file), analysed.pixels, basis.features)
-    found = fitted(equations, basis, weights.tables, weights.priors[LATENTS].first, lmbda / 3)
-    if found is None:
-        return least, file
-    better = analysed.filtered(file, found)
-    return min((least, file), (lagrangian(better, analysed, lmbda), better), key=itemgetter(0))
+class Filtered(NamedTuple):
+    """A file of Lagrangian ``least``, and the same with a filter of the picture's own, if one seems to pay.
+
+    It is ``sure`` to pay, without a look at its pixels, if it is said to save more than can be doubted.
+    """
+
+    least: float
+    plain: Coded
+    file: Coded
+    sure: bool
+
+    @classmethod
+    def of(cls, analysed: Analysed, least: float, file: Coded, lmbda: float) -> Filtered:
+        weights = analysed.weights
+        basis, price = weights.filters, lmbda / 3
+        assert basis is not None
+        equations = normal(analysed.synthesised(file), analysed.pixels, basis.features)
+        found = fitted(equations, basis, weights.tables, weights.priors[LATENTS].first, price)
+        if found is None:
+            return cls(least, file, file, True)
+        sure = found.saved > price * equations.doubt + SURE * least
+        return cls(least, file, analysed.filtered(file, found.filter), sure)
+
+    def measured(self, analysed: Analysed, lmbda: float) -> tuple[float, Coded]:
+        """The better one of the two files, and before it its Lagrangian."""
+        if self.file is self.plain:
+            return self.least, self.plain
+        reached = lagrangian(self.file, analysed, lmbda)
+        return min((self.least, self.plain), (reached, self.file), key=itemgetter(0))
 
 
 class _Step(NamedTuple):

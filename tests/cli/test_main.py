@@ -114,5 +114,4 @@ def test_the_defaults_are_the_librarys() -> None:
     assert options.MODEL == codec.DEFAULT_MODEL
     assert signature(codec.encode).parameters["quality"].default == options.QUALITY
     assert options.MOST_EFFORT == search.MOST_EFFORT
-    for name, model in systems.MODELS.items():
-        assert model.effort == (options.EFFORT if name == options.MODEL else options.OTHERS_EFFORT)
+    assert {model.effort for model in systems.MODELS.values()} == {options.EFFORT}

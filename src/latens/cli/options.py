@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 # The library's defaults, repeated so that ``--help`` needs no codec; a test holds them to it.
 QUALITY = 50.0
 MODEL = "latens"
-EFFORT, OTHERS_EFFORT, MOST_EFFORT = 2, 1, 9  # the default, of `MODEL` and of the other models
+EFFORT, MOST_EFFORT = 1, 9
 NARROWEST = 100  # columns: where standard output is no terminal, tables are not squeezed into 80
 
 Force = Annotated[bool, typer.Option("--force", "-f", help="Overwrite the output if it exists.")]
@@ -65,7 +65,7 @@ Effort = Annotated[
         metavar="0..9",
         help="Time for smaller files at equal fidelity: 0 rounds, 1 and more search. "
         "Any decoder reads them. Weights tuned for MS-SSIM, and pictures with next to nothing in them, are "
-        f"rounded at any effort. Default: {EFFORT} for {MODEL}, {OTHERS_EFFORT} for other models.",
+        f"rounded at any effort. Default: {EFFORT}.",
         show_default=False,
     ),
 ]

@@ -67,7 +67,6 @@ class Latens(Model):
     title: ClassVar[str] = "Default codec"
     paper: ClassVar[str] = "latens"
     stride: ClassVar[int] = LATENT
-    effort: ClassVar[int] = 2
     adaptive: ClassVar[bool] = True
     filtered: ClassVar[int] = 94
 
@@ -169,7 +168,6 @@ class LatensFast(Latens):
     id: ClassVar[str] = "latens-fast"
     fourcc: ClassVar[str] = "LTNF"
     title: ClassVar[str] = "Default codec, fast"
-    effort: ClassVar[int] = 1
     filtered: ClassVar[int] = 70
 
     n: int = 3
