@@ -109,6 +109,17 @@ def test_a_file_is_a_rung_of_one_ladder_with_filters(analysed: dict[str, Analyse
     assert search.coded(picture, 50.0).data == ladder[picture.weights.model.effort].data
 
 
+def test_effort_1_of_latens_fast_is_the_filter_alone(photograph: np.ndarray) -> None:
+    picture = Analysed.of(photograph[:192, 60:316], load(select("latens-fast", 50)))
+    lmbda = picture.weights.lmbda(50.0)
+    assert lmbda is not None
+    rounded, alone, stepped = search.climbed(picture, 50.0, range(3))
+    assert np.array_equal(alone.y_hat, rounded.y_hat) and not np.array_equal(stepped.y_hat, rounded.y_hat)
+    assert rounded.filter is None and alone.filter is not None
+    reached = [search.lagrangian(file, picture, lmbda) for file in (rounded, alone, stepped)]
+    assert reached[2] < reached[1] < reached[0]
+
+
 @pytest.mark.parametrize("name", ["glove", "flat"])
 def test_a_filter_is_fitted_once_to_a_file(
     name: str, analysed: dict[str, Analysed], monkeypatch: pytest.MonkeyPatch

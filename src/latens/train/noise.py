@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -68,6 +69,9 @@ class Noise:
 
     def joined(self, parts: Sequence[Tensor]) -> Tensor:
         return torch.cat(list(parts), 1)
+
+    def picked(self, x: Tensor, channels: np.ndarray) -> Tensor:
+        return x[:, channels]
 
     def scan(
         self,

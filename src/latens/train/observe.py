@@ -60,6 +60,9 @@ class Observer:
     def joined(self, parts: Sequence[Tensor]) -> Tensor:
         return torch.cat(list(parts), 1)
 
+    def picked(self, x: Tensor, channels: np.ndarray) -> Tensor:
+        return x[:, channels]
+
     def scan(
         self,
         y: Tensor,
