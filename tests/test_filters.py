@@ -120,6 +120,17 @@ def test_effort_1_of_latens_fast_is_the_filter_alone(photograph: np.ndarray) -> 
     assert reached[2] < reached[1] < reached[0]
 
 
+def test_a_filter_that_saves_less_than_a_word_is_no_sure_thing() -> None:
+    picture = Analysed.of(np.full((100, 100, 3), 200, np.uint8), load(select("latens-fast", 55)))
+    lmbda = picture.weights.lmbda(55.0)
+    assert lmbda is not None
+    rounded = picture.coded(picture.header(55.0), picture.scaled(picture.header(55.0)))
+    before = search.lagrangian(rounded, picture, lmbda)
+    offered = search.Filtered.of(picture, before, rounded, lmbda)
+    assert search.lagrangian(offered.file, picture, lmbda) > before and not offered.sure
+    assert search.coded(picture, 55.0, 1).data == rounded.data
+
+
 @pytest.mark.parametrize("name", ["glove", "flat"])
 def test_a_filter_is_fitted_once_to_a_file(
     name: str, analysed: dict[str, Analysed], monkeypatch: pytest.MonkeyPatch

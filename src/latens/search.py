@@ -26,6 +26,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from latens.coding.coder import WORD
 from latens.entropy.weighing import Weigh, weighed
 from latens.errors import UsageError
 from latens.fitting import fitted, normal
@@ -122,7 +123,7 @@ class Filtered(NamedTuple):
         found = fitted(equations, basis, weights.tables, weights.priors[LATENTS].first, price)
         if found is None:
             return cls(least, file, file, True)
-        sure = found.saved > price * equations.doubt + SURE * least
+        sure = found.saved > price * equations.doubt + SURE * least + 8 * WORD  # files end in whole words
         return cls(least, file, analysed.filtered(file, found.filter), sure)
 
     def measured(self, analysed: Analysed, lmbda: float) -> tuple[float, Coded]:
