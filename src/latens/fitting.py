@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from latens.coding import Tables
+from latens.coding.coder import WORD
 from latens.coding.cost import bits
 from latens.features import features
 from latens.wiener import MOST_STEP, MOST_SYMBOL, NUMBER, Area, Basis, Filter, delta, over
@@ -29,6 +30,7 @@ UNIT = 0.75  # of the step of a uniform quantiser at high rate
 ENOUGH, ROWS = 1 << 17, 32  # pixels that say enough of a picture; rows of it, at least
 RIDGE = 1e-7  # of the largest curvature, at least
 SWEEPS = 6  # over the numbers of the best filter, each of which is chosen again given the others
+ENDS = 8 * WORD  # bits that a file may grow by more than its numbers take: it ends in whole words
 LISTED = 24  # of symbols whose bits are looked up; one beyond costs as much more as the last of them
 
 

@@ -26,10 +26,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from latens.coding.coder import WORD
 from latens.entropy.weighing import Weigh, weighed
 from latens.errors import UsageError
-from latens.fitting import fitted, normal
+from latens.fitting import ENDS, fitted, normal
 from latens.latents import LATENTS, Analysed, Coded, restored
 from latens.pixels import difference
 
@@ -123,7 +122,7 @@ class Filtered(NamedTuple):
         found = fitted(equations, basis, weights.tables, weights.priors[LATENTS].first, price)
         if found is None:
             return cls(least, file, file, True)
-        sure = found.saved > price * equations.doubt + SURE * least + 8 * WORD  # files end in whole words
+        sure = found.saved > price * equations.doubt + SURE * least + ENDS
         return cls(least, file, analysed.filtered(file, found.filter), sure)
 
     def measured(self, analysed: Analysed, lmbda: float) -> tuple[float, Coded]:
