@@ -120,6 +120,13 @@ def test_effort_1_of_latens_fast_is_the_filter_alone(photograph: np.ndarray) -> 
     assert reached[2] < reached[1] < reached[0]
 
 
+def test_latens_fast_without_filters_takes_its_step_at_effort_1(photograph: np.ndarray) -> None:
+    picture = Analysed.of(photograph[:192, 60:316], altered(load(select("latens-fast", 50)), {}))
+    assert picture.weights.filters is None
+    rounded, stepped = search.climbed(picture, 50.0, range(2))
+    assert not np.array_equal(stepped.y_hat, rounded.y_hat)
+
+
 def test_a_filter_that_saves_less_than_a_word_is_no_sure_thing() -> None:
     picture = Analysed.of(np.full((100, 100, 3), 200, np.uint8), load(select("latens-fast", 55)))
     lmbda = picture.weights.lmbda(55.0)

@@ -7,10 +7,11 @@ roundings (`DOUBT`). lambda is what the weights were trained for at the file's q
 times the pixels). Every effort tries what those below it try and keeps the best, so a higher one is never worse.
 
     0        latents are rounded
-    1 to 9   and so many `steps` as the model says, 1 to 32, of latens-fast 0 to 20, are taken from there against
-             the error's derivative (`_descent`), symbols being chosen by their bits and their distance from where
-             it leads (`latens.entropy.weighing`); and every rung of the ladder up to the effort is fitted a filter
-             of the picture's own (`latens.fitting`), where weights have directions of them. The best file is kept
+    1 to 9   and `STEPS` steps, 1 to 32, are taken from there against the error's derivative (`_descent`), symbols
+             being chosen by their bits and their distance from where it leads (`latens.entropy.weighing`); and
+             every rung of the ladder up to the effort is fitted a filter of the picture's own (`latens.fitting`),
+             where weights have directions of them. The best file is kept. A model may begin with rungs of filters
+             `alone`; its steps are then taken by later ones
 
 All of it needs NumPy, ONNX Runtime and the networks, not PyTorch.
 """
@@ -33,6 +34,7 @@ from latens.latents import LATENTS, Analysed, Coded, restored
 from latens.pixels import difference
 
 MOST_EFFORT = 9
+STEPS = (1, 2, 3, 4, 6, 8, 12, 20, 32)  # of the efforts from 1 on, or from the first one that takes any
 # How steps are taken (docs/effort.md says what else was tried):
 PRICE, LATER = 30.0, 24.0  # bits that a symbol's squared distance from the aim costs: in the first step; after
 KEPT = 0.85  # of what the aim was, beside the symbols
@@ -70,25 +72,23 @@ def climbed(
     rounded = analysed.coded(header, y)
     weights = analysed.weights
     lmbda = weights.lmbda(header.quality)
-    steps = (0, *weights.model.steps)  # by effort
+    steps = (0,) * (1 if weights.filters is None else 1 + weights.model.alone) + STEPS  # by effort
     descent = None if lmbda is None else _descent(analysed, rounded, y, lmbda)
     best: tuple[float, Coded] | None = None
     last: Coded | None = None  # that a filter was fitted to
-    climbed_to = 0
+    reached = 0  # of the rungs
     for effort in efforts:
         if descent is None or lmbda is None or effort == 0:
             yield rounded
             continue
         given = False
-        for rung in range(effort if weights.filters is None else 1, effort + 1):
-            if rung <= climbed_to:
-                continue
+        for rung in range(effort if weights.filters is None else reached + 1, effort + 1):
             if steps[rung]:
-                (step,) = deque(islice(descent, steps[rung] - steps[climbed_to]), maxlen=1)
+                (step,) = deque(islice(descent, steps[rung] - steps[reached]), maxlen=1)
                 least, file = step.settled()
             else:
                 least, file = lagrangian(rounded, analysed, lmbda), rounded
-            climbed_to = rung
+            reached = rung
             if weights.filters is None:
                 yield file
             elif file is not last:

@@ -63,7 +63,7 @@ Effort = Annotated[
         "--effort",
         "-e",
         metavar="0..9",
-        help="Time for smaller files at equal fidelity: 0 rounds, 1 and more search. "
+        help="Time for smaller files at equal fidelity: 0 rounds, and the more, the longer is searched. "
         "Any decoder reads them. Weights tuned for MS-SSIM, and pictures with next to nothing in them, are "
         f"rounded at any effort. Default: {EFFORT}.",
         show_default=False,

@@ -270,4 +270,6 @@ class IntegerNetwork:
 
 def _held(a: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
     """Clipped in place, by channel: in a quarter of the time that one call takes."""
-    return np.asarray(np.minimum(np.maximum(a, low, out=a), high, out=a))
+    np.maximum(a, low, out=a)
+    np.minimum(a, high, out=a)
+    return a

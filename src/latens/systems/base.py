@@ -33,8 +33,8 @@ class Model(ABC):
     paper: ClassVar[str]
     stride: ClassVar[int]  # pixels per latent and side; pictures are padded to its multiples
     effort: ClassVar[int] = 1  # of encoders that are told none (`latens.search`)
-    steps: ClassVar[tuple[int, ...]] = (1, 2, 3, 4, 6, 8, 12, 20, 32)  # of the search, by effort from 1 to 9
     filtered: ClassVar[int] = 0  # numbers that filters of pictures' own see of a pixel (`latens.wiener`); 0: none
+    alone: ClassVar[int] = 0  # efforts, from 1 on, that fit such a filter and search no further
     adaptive: ClassVar[bool] = False  # whether `code` asks for scales that adapt (`latens.entropy.adaptive`)
 
     @abstractmethod

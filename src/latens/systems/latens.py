@@ -169,6 +169,6 @@ class LatensFast(Latens):
     fourcc: ClassVar[str] = "LTNF"
     title: ClassVar[str] = "Default codec, fast"
     filtered: ClassVar[int] = 70
-    steps: ClassVar[tuple[int, ...]] = (0, 1, 2, 3, 4, 6, 8, 12, 20)
+    alone: ClassVar[int] = 1
 
     n: int = 3
